@@ -23,7 +23,8 @@ from ravl.memory import Memory
 from ravl.models.gate import probabilities
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
-from ravl.tasks.labels.dataset import FitData, prepare
+from ravl.tasks.labels.choose import fit_levels
+from ravl.tasks.labels.dataset import FitData, prepare, searching
 from ravl.tasks.labels.levels import fit_linear, fit_vote
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.targets import LabelTargets
@@ -80,7 +81,8 @@ def new_classes(memory: Memory, examples: Examples, splits: Splits) -> Lines:
         data = prepare(memory, TASK, FitSettings(model="linear"), examples, old)
         known = np.isin([row.label or "" for row in data.datastore.rows], data.labels)
         everything, data = data.datastore, with_bank(data, data.datastore.only(known))
-        predictor = fit_linear(data, fit_vote(data))
+        predictor = fitted(data)[1]
+        everything = searching(everything, predictor.keys)
         truth = names[splits.test]
         for per in (5, 20, None):
             datastore = grown(everything, new, per, seed)
@@ -92,7 +94,7 @@ def new_classes(memory: Memory, examples: Examples, splits: Splits) -> Lines:
                     [right.mean(), right[fresh].mean(), right[~fresh].mean()]
                 )
     whole = prepare(memory, TASK, FitSettings(model="linear"), examples, splits)
-    best = fit_linear(whole, fit_vote(whole))
+    best = fitted(whole)[1]
     said = np.array(best.labels)[best.without(whole.test.queries).probabilities.argmax(1)]
     found["all", "head trained again on all ten classes"] = [[(said == names[splits.test]).mean()]]
     return [
@@ -159,8 +161,7 @@ def few_labels(memory: Memory, examples: Examples, splits: Splits) -> Lines:
                 ("chosen by held-out examples", "auto"),
             ):
                 settings = FitSettings(model="linear", propagate_labels=spread)  # type: ignore[arg-type]
-                there = replace(silent, settings=settings)
-                predictor = fit_linear(there, fit_vote(there))
+                there, predictor = fitted(replace(silent, settings=settings))
                 label_matrix = LabelMatrix.of(there.datastore, TASK, there.labels, predictor.spread)
                 near = there.test.seen(predictor.spread)
                 both = predictor.answer(there.test.queries, label_matrix, near)
@@ -180,6 +181,13 @@ def few_labels(memory: Memory, examples: Examples, splits: Splits) -> Lines:
         }
         for (per, how), values in found.items()
     ]
+
+
+def fitted(data: FitData) -> tuple[FitData, LabelPredictor]:
+    """The data as it is searched after the choice of keys, and the linear level."""
+    with tempfile.TemporaryDirectory() as work:
+        found, levels = fit_levels(data, Path(work), None)
+    return found, levels.levels["linear"]
 
 
 def with_bank(data: FitData, datastore: Datastore) -> FitData:

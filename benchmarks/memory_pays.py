@@ -219,7 +219,12 @@ def _lines(world: World, case: str, runs: list[dict[str, NDArray[np.bool_]]]) ->
     for name in runs[0]:
         hits = np.concatenate([run[name] for run in runs])
         lines.append(
-            {"set": world.name, "case": case, "answer": name, "accuracy, %": with_interval(hits)}
+            {
+                "set": world.name,
+                "case": case,
+                "answer": name,
+                "accuracy, %": with_interval(hits.tolist()),
+            }
         )
     gained = [run["with retrieval"].astype(float) - run["no retrieval"] for run in runs]
     lines.append(
@@ -227,7 +232,7 @@ def _lines(world: World, case: str, runs: list[dict[str, NDArray[np.bool_]]]) ->
             "set": world.name,
             "case": case,
             "answer": "gain",
-            "accuracy, %": with_interval(np.concatenate(gained)),
+            "accuracy, %": with_interval(np.concatenate(gained).tolist()),
         }
     )
     return lines

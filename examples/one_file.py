@@ -190,7 +190,7 @@ def signs(votes: Array, model: Array, nearest: Array) -> Array:
 
 
 class Gate:
-    """answer = g votes + (1 - g) model, with g by sigmoid(weights . signs), fitted by likelihood.
+    """answer = g votes + (1 - g) model, with g = sigmoid(weights . signs), fitted by likelihood.
 
     So the mixture is calibrated, and few examples leave it near one half.
     """
@@ -206,30 +206,21 @@ class Gate:
         )
 
         def loss() -> torch.Tensor:
-            g, some = torch.sigmoid(z @ weights)[:, None], torch.sigmoid(spread)
+            g, floor = torch.sigmoid(z @ weights)[:, None], torch.sigmoid(spread)
             model = (raw / heat.exp()).softmax(1)
-            mixed = g * ((1 - some) * v + some * rates) + (1 - g) * model
+            mixed = g * ((1 - floor) * v + floor * rates) + (1 - g) * model
             likelihood = (y * mixed.clamp(1e-7, 1 - 1e-7).log()).sum(1)
             return -likelihood.mean() + 0.01 * (weights.square().sum() + heat.square()) / 2
 
         minimise(loss, [weights, heat, spread], steps=100)
         self.weights, self.temperature = weights.detach().numpy(), float(heat.detach().exp())
-        self.spread = float(spread.detach().sigmoid())  # share of a vote that all labels get
-        # Pictures of one series flatter the head. Where the loss is the same within one standard
-        # error, the memory keeps a least weight: it holds elsewhere too, and follows edits.
-        self.floor = 0.0
-        best = each_loss(self(votes, logits, nearest)[0], targets)
-        for self.floor in (1.0, 0.75, 0.5, 0.25, 0.0):
-            more = each_loss(self(votes, logits, nearest)[0], targets) - best
-            if more.mean() <= more.std() / np.sqrt(len(more)):
-                break
+        self.floor = float(spread.detach().sigmoid())  # share of a vote that all labels get
 
     def __call__(self, votes: Array, logits: Array, nearest: Array) -> tuple[Array, Array, Array]:
         """The answer, and the vote's and the model's part in it: probabilities, (n, C) each."""
-        smooth = (1 - self.spread) * votes + self.spread * self.rates
+        smooth = (1 - self.floor) * votes + self.floor * self.rates
         model = softmax(logits / self.temperature, axis=1)
         g = expit(signs(votes, model, nearest) @ self.weights)[:, None]
-        g = self.floor + (1 - self.floor) * g
         return g * smooth + (1 - g) * model, smooth, model
 
 
@@ -238,12 +229,7 @@ class Gate:
 
 def log_loss(probabilities: Array, targets: Array) -> float:
     """Minus the mean log of the probability of the right label."""
-    return float(each_loss(probabilities, targets).mean())
-
-
-def each_loss(probabilities: Array, targets: Array) -> Array:
-    """The same of each picture, (n,)."""
-    return -(targets * np.log(np.clip(probabilities, 1e-4, 1 - 1e-4))).sum(1)
+    return -float((targets * np.log(np.clip(probabilities, 1e-4, 1 - 1e-4))).sum(1).mean())
 
 
 class Classifier:

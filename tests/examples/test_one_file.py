@@ -67,7 +67,6 @@ def test_it_chooses_as_the_library_does(both):
     assert (mine.vote.k, mine.vote.temperature) == (theirs.vote.k, theirs.vote.temperature)
     assert mine.vote.balance == theirs.vote.class_balance
     assert mine.gate.temperature == pytest.approx(theirs.gate.temperature, abs=1e-3)
-    assert mine.gate.floor == theirs.gate.floor
     np.testing.assert_allclose(mine.gate.weights, theirs.gate.weights, atol=1e-3)
 
 
@@ -94,7 +93,7 @@ def test_it_runs_as_a_program(fitted, by_name, monkeypatch, capsys):
 
 def test_it_is_short_and_uses_nothing_of_the_librarys_models():
     text = FILE.read_text("utf-8")
-    assert code_lines(text) <= 172
+    assert code_lines(text) <= 165
     imports = [line for line in text.splitlines() if re.match(r"(from|import) ravl", line)]
     assert imports == ["from ravl import Memory"]
 

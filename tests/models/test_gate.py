@@ -146,7 +146,7 @@ def test_smooth_votes_leave_nothing_impossible():
 def equals(n: int = 200) -> World:
     """Vote and model say nearly the same, and are right as often as they are sure."""
     random = np.random.default_rng(5)
-    both = random.normal(0, 2, (n, CLASSES))
+    both: Any = random.normal(0, 2, (n, CLASSES))
     own, other = (probabilities(both + random.normal(0, 0.3, both.shape), True) for _ in range(2))
     chances = probabilities(both, True).cumsum(1)
     truth = (random.random((n, 1)) > chances).sum(1).clip(0, CLASSES - 1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NUM_GATE_FEATURES = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
 SMOOTHING = 0.02  # initial share of a vote that is spread over all labels
-FLOORS = (1.0, 0.75, 0.5, 0.25)  # least weights of the memory that are tried, in this order
+FLOORS = (0.75, 0.5, 0.25)  # least weights of the memory that are tried, in this order
 GROWTHS = np.linspace(0, 3, 25)  # exponents that are tried
 
 

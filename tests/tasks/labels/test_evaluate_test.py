@@ -99,7 +99,7 @@ def test_auto_chooses_between_linear_and_fusion_not_the_vote(judged):
     vote, good = fitted.levels["vote"], fitted.levels["linear"]
     head = replace(good.head, weight=-good.head.weight, bias=-good.head.bias)
     alone = np.array([-50, *[0] * (len(good.gate.weights) - 1)], np.float32)
-    wrong = replace(good, head=head, gate=replace(good.gate, weights=alone))
+    wrong = replace(good, head=head, gate=replace(good.gate, weights=alone, floor=0.0))
     for linear, fusion, chosen in (
         (wrong, wrong, "linear"),
         (wrong, good, "fusion"),

@@ -170,7 +170,8 @@ def linear_level(
         votes = _held_votes(data, vote, side, spread)
         nearest = side.seen(spread).best_similarity
         gate = fit_gate(votes, logits, nearest, side.targets, data.task.exclusive)
-        gate = with_floor(gate, votes, logits, nearest, side.targets)
+        if vote.means is not None and not spread:  # means hold where single neighbours are wrong
+            gate = with_floor(gate, votes, logits, nearest, side.targets)
         mixed = gate(votes, logits, nearest)[0]
         value = log_loss(mixed, side.targets, data.task)
         if best is None or value < least - 1e-3:
