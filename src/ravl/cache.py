@@ -1,8 +1,7 @@
 """Where ravl keeps what it can make again: exported networks, downloaded samples.
 
-A folder in the cache that was made by :func:`made_folder` holds the hashes of its files. Whoever
-asks for some of the files gets them as they were written: if one was altered, the folder is made
-again.
+A folder that :func:`made_folder` has made holds the hashes of its files. The files that a caller
+names are compared with them: if one was altered, the folder is made again.
 """
 
 from __future__ import annotations
