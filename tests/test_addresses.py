@@ -19,6 +19,7 @@ from ravl.errors import AddressError, RavlError
 from ravl.memory import Memory
 from ravl.models.generation.loading import load_generator
 from ravl.refitting.attempt import refit
+from ravl.runs.run import add_hashes
 from ravl.tasks.caption.settings import CaptionSettings
 from ravl.tasks.caption.task import CaptionTask
 from ravl.tasks.fit import fit
@@ -162,6 +163,7 @@ def test_a_server_of_a_run_is_asked_once_it_is_allowed(foreign: Path, by_name: N
     record = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**record, "generator": f"{SERVER}#small"}), "utf-8")
     shutil.rmtree(foreign / "run" / "generator")
+    add_hashes(foreign / "run")
     with pytest.raises(AddressError, match=f"ravl allow {SERVER}$"):
         ravl.load(foreign / "run", foreign / "m.ravl")
     addresses.allow(SERVER)

@@ -62,18 +62,3 @@ def test_busy_and_wrong(run, kinds, tmp_path):
     code, _, err = run("refit", tmp_path)
     assert code == 1 and "holds no fitted run" in err
     assert run("refit", kinds, "--promote", "maybe")[0] == 2
-
-
-def test_forget(run, kinds):
-    shop = kinds.parent / "shop.ravl"
-    id = json.loads((kinds / "split.json").read_text())["train"][0]
-    code, out, err = run("forget", shop, id, "--audit", kinds, "--yes")
-    assert (code, err) == (0, "")
-    assert f"{kinds}: 1 learned from, 0 judged by" in out
-    assert out.endswith(f"  ravl refit {kinds} --promote always\n")
-    assert run("get", shop, id)[0] == 1
-    late = "purple_300.png"
-    code, out, _ = run("forget", shop, late, "--audit", kinds, "--yes")
-    assert "No run has learned from them." in out
-    code, _, err = run("forget", shop, "nobody", "--yes")
-    assert code == 1 and "nobody" in err

@@ -12,9 +12,9 @@ from pathlib import Path
 import ravl
 from ravl.checking.unencoded import unencoded
 from ravl.errors import DataError, RavlError
+from ravl.forgetting import forget
 from ravl.memory import Memory
 from ravl.memory.editing import edit
-from ravl.refitting.forgetting import forget
 from ravl.refitting.versions import current
 from ravl.sharing.copies import check_memory
 from tests.helpers import ColourEncoder, draw, make_examples, make_pictures

@@ -10,9 +10,9 @@ import pytest
 
 from ravl.data import Example
 from ravl.errors import RowNotFoundError
+from ravl.forgetting import learned_from as runs_that_know
 from ravl.memory import Memory
 from ravl.memory.compacting import is_cut_off
-from ravl.refitting.forgetting import trace as runs_that_know
 from ravl.store.sqlite import SqliteStore
 from ravl.store.sqlite.sound import STORED
 from ravl.tasks.model import Model

@@ -18,6 +18,7 @@ from ravl.refitting.log import read_log
 from ravl.runs.run import open_run, write_run
 from ravl.tasks.model import Model
 from ravl.training import engine
+from tests.forgetting.known import unknown_files
 from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
@@ -163,6 +164,7 @@ def test_a_run_of_a_table(shop, tmp_path):
             shown = {row.hash for row in shop}
             assert len(held) and not shown & {row.hash for row in held}
         assert not list(run.glob("work-*"))
+        assert not unknown_files(run)
         assert refit(run, shop).state == "nothing"
 
 

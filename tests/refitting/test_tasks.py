@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ravl.data import QA, Example
+from ravl.forgetting import learned_from
 from ravl.memory import Memory
 from ravl.refitting import refit, rollback
-from ravl.refitting.forgetting import trace
 from ravl.refitting.log import read_log
 from ravl.tasks.fit import fit
 from ravl.tasks.model import Model
@@ -187,7 +187,7 @@ def test_a_question_that_is_new_about_an_old_picture(tmp_path: Path) -> None:
         with Model(run, memory) as model:
             assert row.path is not None
             assert model.ask(row.path, "is it round?").answer == "no"
-        learned = trace(memory, [row.id], [run])
+        learned = learned_from(memory, [row.id], [run])
         assert learned[0].remedy == f"ravl refit {run} --promote always"
 
 

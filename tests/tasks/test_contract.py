@@ -13,6 +13,7 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.tasks import registry
 from ravl.testing.task_contract import TaskContract
+from tests.forgetting.known import unknown_files
 from tests.helpers import ColourEncoder
 from tests.labelled import shades
 from tests.tasks.ask.asked import asked
@@ -41,7 +42,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, examples: Any) -> Iterator[Me
         yield memory
 
 
-class OfShades(TaskContract):
+class OfRavl(TaskContract):
+    """A task of ravl itself; those of packages may leave other files."""
+
+    def test_forgetting_knows_its_files(self, run: Path) -> None:
+        assert not unknown_files(run)
+
+
+class OfShades(OfRavl):
     settings = {"model": "linear", "epochs": 2}
 
     @pytest.fixture(scope="class")
@@ -71,7 +79,7 @@ class TestAsk(OfShades):
         yield from made(tmp_path_factory, asked)
 
 
-class Writes(TaskContract):
+class Writes(OfRavl):
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def language_model(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:

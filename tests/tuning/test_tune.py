@@ -23,6 +23,7 @@ from ravl.training.fit_settings import FitSettings, read_settings
 from ravl.tuning import tune as tuning
 from ravl.tuning.space import Study, read_space
 from ravl.tuning.tune import TuneReport, kept, tune
+from tests.forgetting.known import unknown_files
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
@@ -162,6 +163,7 @@ def check_found(report: TuneReport, out: Path, measure: str) -> None:
         "study.journal",
         "trials.csv",
     }
+    assert not unknown_files(out)
     assert report.metrics["rows"]["with_retrieval"][measure]["value"] > 0.5
     assert report.judged().startswith(measure)
     best = FitSettings(**read_settings(out / "best.yaml"))

@@ -12,8 +12,7 @@ from ravl.encoders.base import Array
 from ravl.errors import PictureError
 from ravl.memory import Memory, Picture
 from ravl.pages.charts import Chart, line_chart
-from ravl.pages.render import DETAIL, data_uri, render, row_uri
-from ravl.retrieval.query import open_picture
+from ravl.pages.render import given_uri, render, row_uri
 from ravl.runs.signals import ANSWERS, nearest
 
 SHOWN = 24  # pictures
@@ -85,6 +84,6 @@ def _chart(drift: Drift, name: str) -> Chart | None:
 
 def _picture(given: Picture) -> str | None:
     try:
-        return data_uri(open_picture(given, SIDE * DETAIL), SIDE * DETAIL)
+        return given_uri(given, SIDE)
     except PictureError:
         return None

@@ -44,19 +44,23 @@ def compact(memory: Collection) -> CompactReport:
 
 
 def forget(memory: Collection, ids: Iterable[str]) -> int:
-    """Delete rows and erase all that the file has of them; returns how many were deleted.
+    """Erase rows, also those in the trash, with all that the file has of them; returns how many.
 
     The rows leave the memory and its history in one transaction; then the file is rewritten. If the
     process ends between the two, the same call completes it, and so does :func:`compact`.
 
     Raises:
         RowNotFoundError: one of the ids is not there; then nothing is deleted.
+        MemoryLockedError: another process reads the memory, so that bytes of the rows are left in
+            its file. The same call completes it.
     """
     store, wanted = memory.store, list(dict.fromkeys(ids))
     store.words.renew()
     with store.transaction():
         found = store.rows.find(wanted)
-        missing = [id for id in wanted if id not in found]
+        trashed = [e.row for e in store.trash.entries() if e.row.id in wanted]
+        known = {*found, *(row.id for row in trashed)}
+        missing = [id for id in wanted if id not in known]
         if missing and not is_cut_off(memory):
             raise RowNotFoundError(f"There is no row {missing[0]!r} in {memory.path}.")
         rows = {row.number: row for row in found.values()}
@@ -64,11 +68,15 @@ def forget(memory: Collection, ids: Iterable[str]) -> int:
             version = store.history.begin(f"delete {named([row.id for row in rows.values()])}")
             for row in rows.values():
                 store.rows.delete(version, row)
+        store.trash.empty(row.number for row in trashed)
+        for row in (*rows.values(), *trashed):
+            store.quarantine.release(row.id)
+            store.quarantine.release(str(row.path))
         _forget_deleted(store)
         store.notes.set(CUT_OFF, "1")
     store.compact()
     _finish(store)
-    return len(rows)
+    return len(rows) + len(trashed)
 
 
 def is_cut_off(memory: Collection) -> bool:
@@ -82,9 +90,10 @@ def named(ids: Sequence[str]) -> str:
 
 
 def _forget_deleted(store: Store) -> int:
-    """Take deleted rows out of the history and of the followed files; returns how many."""
+    """Take deleted rows out of the history and all that follows it; returns how many."""
     store.deleted.empty()
     forgotten = store.history.forget_deleted()
+    store.rows.forget_column_names()
     kept = {row.path for row in store.rows.with_file()}
     lost = [path for path in store.folders.stamps() if path not in kept and not path.exists()]
     store.folders.forget(lost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -11,6 +12,7 @@ from PIL import Image
 from ravl.data import pictures
 from ravl.errors import PictureError
 from ravl.memory import Memory, Row
+from ravl.retrieval.query import open_picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,9 +25,30 @@ def render(template: str, **values: object) -> str:
     return str(_environment().get_template(template).render(**values))
 
 
-def data_uri(picture: Image.Image, side: int = 160) -> str:
-    """A picture, at most ``side`` pixels on its longer side, for an ``src`` attribute."""
-    return "data:image/jpeg;base64," + base64.b64encode(pictures.thumbnail(picture, side)).decode()
+def data_uri(picture: Image.Image, side: int = 160, hash: str | None = None) -> str:
+    """A picture, at most ``side`` pixels on its longer side, for an ``src`` attribute.
+
+    Args:
+        picture: to show.
+        side: in pixels.
+        hash: of the picture's file. It stands in the address, so that ``ravl forget`` finds the
+            pages that show a picture.
+    """
+    code = base64.b64encode(pictures.thumbnail(picture, side)).decode()
+    return f"data:image/jpeg{f';hash={hash}' if hash else ''};base64,{code}"
+
+
+def given_uri(given: pictures.Picture | str, side: int, detail: int = DETAIL) -> str:
+    """A picture that is not of the memory as a data URI; arguments as of :func:`row_uri`.
+
+    Raises:
+        PictureError: the picture cannot be read.
+    """
+    hash = None
+    if not isinstance(given, Image.Image):
+        given = given if isinstance(given, bytes) else pictures.read_bytes(Path(given))
+        hash = pictures.content_hash(given)
+    return data_uri(open_picture(given, side * detail), side * detail, hash)
 
 
 def row_uri(memory: Memory, row: Row, side: int, detail: int = DETAIL) -> str | None:
@@ -38,7 +61,7 @@ def row_uri(memory: Memory, row: Row, side: int, detail: int = DETAIL) -> str | 
         detail: pixels of the thumbnail per pixel of the page.
     """
     try:
-        return data_uri(memory.picture(row, hint=side), side * detail)
+        return data_uri(memory.picture(row, hint=side), side * detail, row.hash)
     except PictureError:
         return None
 

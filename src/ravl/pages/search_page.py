@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from ravl.memory import Memory, Picture, Row
 from ravl.memory.info import Info
-from ravl.pages.render import DETAIL, data_uri, render, row_uri
+from ravl.pages.render import given_uri, render, row_uri
 from ravl.pages.score_table import ScoreTable
 from ravl.pages.score_table import shown as shown_table
 from ravl.retrieval import Hits, Query
-from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
 
 SIDE = 160  # side of a thumbnail, in pixels
@@ -99,7 +98,7 @@ def search_page(
         described=[
             {
                 "said": one,
-                "picture": data_uri(open_picture(one.picture, SIDE), SIDE * DETAIL),
+                "picture": given_uri(one.picture, SIDE),
                 "evidence": [(each, thumbnail(each.row)) for each in one.evidence],
             }
             for one in described
@@ -109,7 +108,7 @@ def search_page(
 
 def _query_picture(memory: Memory, query: Query) -> str | None:
     if query.like is not None:
-        return data_uri(memory.picture(query.like, hint=SIDE), SIDE * DETAIL)
+        return row_uri(memory, memory.get(query.like), SIDE)
     if query.image is not None:
-        return data_uri(open_picture(query.image, SIDE), SIDE * DETAIL)
+        return given_uri(query.image, SIDE)
     return None

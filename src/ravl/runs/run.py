@@ -217,7 +217,7 @@ def write_run(folder: Path, record: JsonRecord, parts: Mapping[str, Mapping[str,
 
 
 def add_hashes(folder: Path) -> None:
-    """Put hashes of the files as they are now into ``run.json``, where others wrote the files."""
+    """Put hashes of the present files into ``run.json``, after others have written them."""
     record = _read(folder)
     write_json(folder / RUN, {**record, FILES: to_json(hashes_of_run(folder))})
 

@@ -106,6 +106,9 @@ class Rows(Protocol):
             RowNotFoundError: as :meth:`put`.
         """
 
+    def forget_column_names(self) -> None:
+        """Keep the names of those user columns only that a row has."""
+
     def column_names(self) -> frozenset[str]:
         """Names of all columns of the user's own."""
 

@@ -16,6 +16,7 @@ from ravl.runs.run import VISION
 from ravl.tasks.model import Model
 from ravl.training.vision.tune import VisionResult
 from tests.encoders.tiny import tiny_clip
+from tests.forgetting.known import unknown_files
 from tests.labelled import shades
 
 
@@ -45,6 +46,7 @@ def test_a_better_tower_is_kept_and_loaded_again(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(VisionResult, "score", 2.0)  # whatever it learned
     report = fitted(shop, tmp_path / "run")
     assert (tmp_path / "run" / VISION / "vision.safetensors").exists()
+    assert not unknown_files(tmp_path / "run")
     assert "vision" in report.metrics["fit_seconds"]
     rows = list(shop.rows())[:6]
     with Model(tmp_path / "run", shop) as model:

@@ -22,6 +22,7 @@ from ravl.tasks.fit import fit
 from ravl.tasks.search import fit as retriever
 from ravl.training.dual_encoder.heads import RetrieverModel
 from tests.encoders import tiny
+from tests.forgetting.known import unknown_files
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike
 from tests.waiting import wait_until
@@ -126,6 +127,7 @@ def test_the_run_is_on_record(made):
         "metrics.json",
         "report.html",
     }
+    assert not unknown_files(run)
     config = json.loads((run / "config.json").read_text())
     assert config["task"] == "search"
     assert config["validation"] == "part = 'validation'"

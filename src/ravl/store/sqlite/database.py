@@ -52,6 +52,21 @@ def publish(work: Path, path: Path) -> None:
         work.replace(path)
 
 
+def erase_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring all changes into the file and empty its log, which still has what was deleted.
+
+    Raises:
+        MemoryLockedError: another process reads the file as it was before.
+    """
+    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise MemoryLockedError(
+            f"Another process reads {path}, so what was deleted is still in the bytes of the file "
+            "or of its log, though no search finds it. Repeat the command when the other process "
+            "has ended."
+        )
+
+
 def _remove(left: Iterable[Path]) -> None:
     for file in left:
         with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from typing import Literal, get_args
 from ravl.data.pictures import content_hash
 from ravl.errors import MemoryFileError, RowNotFoundError
 from ravl.json_types import JsonObject, JsonValue
-from ravl.store.sqlite.database import identity_of
+from ravl.store.sqlite.database import erase_log, identity_of
 
 Verdict = Literal["accepted", "corrected", "rejected"]
 State = Literal["open", "used", "dismissed"]
@@ -192,6 +193,33 @@ class FeedbackStore:
         with self._lock:
             found = self._connection.execute(sql, (number,)).fetchone()
         return found[0] if found else None
+
+    def forget(self, rows: Iterable[str], pictures: Iterable[str]) -> int:
+        """Erase what was said about rows and pictures, with the pictures; the file is rewritten.
+
+        Args:
+            rows: ids of rows.
+            pictures: hashes of pictures.
+
+        Returns:
+            How many entries were erased.
+
+        Raises:
+            MemoryLockedError: another process reads the file, so that bytes are left in it.
+        """
+        values = json.dumps(list(rows)), json.dumps(list(pictures))
+        with self._lock:
+            found = self._connection.execute(
+                "DELETE FROM feedback WHERE row IN (SELECT value FROM json_each(?)) "
+                "OR picture IN (SELECT value FROM json_each(?))",
+                values,
+            ).rowcount
+            self._connection.execute(
+                "DELETE FROM pictures WHERE hash IN (SELECT value FROM json_each(?))", values[1:]
+            )
+            self._connection.execute("VACUUM")
+            erase_log(self._connection, self.file)
+        return found
 
     def close(self) -> None:
         """Let go of the file."""

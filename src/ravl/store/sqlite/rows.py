@@ -168,6 +168,13 @@ class RowTable:
             )
         return now_
 
+    def forget_column_names(self) -> None:
+        """Keep the names of those user columns only that a row has."""
+        self._connection.execute(
+            "DELETE FROM column_names WHERE name NOT IN "
+            "(SELECT key FROM rows, json_each(rows.columns))"
+        )
+
     def column_names(self) -> frozenset[str]:
         """Names of all columns of the user's own."""
         return frozenset(n for (n,) in self._connection.execute("SELECT name FROM column_names"))

@@ -10,7 +10,7 @@ from typing import Self
 from ravl.encoders import Fingerprint
 from ravl.store.records import Counts
 from ravl.store.sqlite.claims import ClaimTable
-from ravl.store.sqlite.database import Database, files_of
+from ravl.store.sqlite.database import Database, erase_log, files_of
 from ravl.store.sqlite.folders import FolderTables
 from ravl.store.sqlite.history import HistoryTables
 from ravl.store.sqlite.notes import NoteTables, QuarantineTable
@@ -142,7 +142,7 @@ class SqliteStore:
         with self.database.errors():
             connection = self.database.connection
             connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            erase_log(connection, self.path)
 
     def copy_to(self, file: Path) -> None:
         """Make a new store in a file, with what is there at this moment."""

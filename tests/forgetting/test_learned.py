@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ravl.errors import RowNotFoundError
+from ravl.forgetting import forget, learned_from
 from ravl.refitting import refit
-from ravl.refitting.forgetting import forget, trace
 from tests.refitting.shop import fitted, grow
 
 
@@ -16,7 +16,7 @@ def test_who_has_learned_from_it(run, shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     ids = [split["train"][0], split["test"][0]]
     refit(run, shop, promote="always")
-    found = trace(shop, ids, [run, other])
+    found = learned_from(shop, ids, [run, other])
     assert [each.folder for each in found] == [
         str(place) for place in (run, run / "history" / "1", run / "history" / "2", other)
     ]
@@ -25,7 +25,9 @@ def test_who_has_learned_from_it(run, shop, tmp_path):
     assert found[0].remedy == f"ravl refit {run} --promote always"
     assert found[1].remedy == f"Delete {run / 'history' / '1'}, once another version answers."
     late = next(row.id for row in shop if row.label == "purple")
-    assert str(run / "history" / "1") not in [each.folder for each in trace(shop, [late], [run])]
+    assert str(run / "history" / "1") not in [
+        each.folder for each in learned_from(shop, [late], [run])
+    ]
     with pytest.raises(RowNotFoundError):
         forget(shop, [*ids, "nobody"], [run])
     assert ids[0] in shop

@@ -1,0 +1,3 @@
+from tests.refitting.conftest import shop
+
+__all__ = ["shop"]
