@@ -17,7 +17,9 @@ pytestmark = pytest.mark.usefixtures("by_name")
 
 
 @pytest.fixture
-def kinds(tmp_path: Path) -> Path:
+def kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
         memory.add(shades(tmp_path / "pictures"))
         run = fitted(memory, tmp_path / "kinds")

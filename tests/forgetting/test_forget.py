@@ -212,7 +212,7 @@ def test_a_picture_file_of_its_own_is_named_and_not_found_again(memory: Memory) 
         draw(seed, "green").save(folder / name)
     memory.sync(folder)
     (id,) = [row.id for row in memory if f"{SECRET}3" in row.id]
-    trace = forget(memory, [id]).files[-1]
+    trace = forget(memory, [id]).files[0]
     assert trace.file == str(folder / f"{SECRET}3.png") and "Delete the file" in trace.remedy
     memory.sync()
     assert id not in memory, "a sync does not bring back what was forgotten"

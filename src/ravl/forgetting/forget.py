@@ -163,7 +163,7 @@ def _look(
     for one in wanted:
         if one.path is not None:
             files.pop(one.path, None)
-    found = scan.scan(files.items(), marks) + list(_own_files(wanted))
+    found = [*_own_files(wanted), *scan.scan(files.items(), marks)]
     if memory.store.spaces.current().fingerprint.spec.startswith("trained"):
         notes.append(TRAINED)
     return ForgetReport(
