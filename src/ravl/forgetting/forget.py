@@ -11,11 +11,12 @@ from ravl.cache import cache_dir
 from ravl.errors import DataError, RowNotFoundError
 from ravl.forgetting import scan
 from ravl.forgetting.learned import Learned, find_learned, runs_in
-from ravl.forgetting.marks import Wanted, of_file, of_row, said_by
+from ravl.forgetting.marks import Wanted, marks_of, of_file, said_by
 from ravl.forgetting.scan import Trace
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.memory.compacting import is_cut_off
+from ravl.memory.moves import holds
 from ravl.store.row import Row
 from ravl.store.sqlite.feedback import FeedbackStore, beside
 
@@ -83,15 +84,14 @@ def audit(memory: Memory, names: Sequence[str], places: Sequence[str | Path] = (
     Raises:
         DataError: there is nothing at a place, or a run does not say what it has learned from.
     """
-    return _look(memory, [_wanted(memory, name, names) for name in names], places, own=True)
+    return _look(memory, _wanted(memory, names), places, own=True)
 
 
 def learned_from(
     memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
 ) -> list[Learned]:
     """Which runs have learned from rows; arguments and errors as of :func:`audit`."""
-    wanted = [_wanted(memory, id, ids) for id in ids]
-    return _learned(memory, wanted, *_folders(memory, places))[0]
+    return _learned(memory, _wanted(memory, ids, marks=False), *_folders(memory, places))[0]
 
 
 def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()) -> ForgetReport:
@@ -109,13 +109,14 @@ def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
         DataError: as of :func:`audit`; then nothing is erased.
         MemoryLockedError: another process reads the memory, so that bytes are left in its file.
     """
-    missing = [id for id in ids if not _rows(memory, id)]
+    there = _rows(memory, ids)
+    missing = [id for id in ids if id not in there]
     if missing and not is_cut_off(memory):
         raise RowNotFoundError(
             f"There is no row {missing[0]!r} in {memory.path}. To look for what is left of a row "
             f"that was forgotten: ravl forget {memory.path} {missing[0]} --dry-run"
         )
-    wanted = [_wanted(memory, id, ids) for id in ids]
+    wanted = _wanted(memory, ids)
     _learned(memory, wanted, *_folders(memory, places))  # raises before anything is erased
     feedback = _forget_feedback(memory, wanted)
     for file in cache_dir("questions").glob("*"):
@@ -126,28 +127,47 @@ def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
     return report
 
 
-def _rows(memory: Memory, id: str) -> list[Row]:
-    """Rows of that id, in the memory and in the trash."""
-    there = [memory.get(id)] if id in memory else []
-    return there + [entry.row for entry in memory.trashed() if entry.row.id == id]
+def _rows(memory: Memory, names: Sequence[str]) -> dict[str, list[Row]]:
+    """Rows by their ids, in the memory and in the trash; other names are left out."""
+    found = {name: [memory.get(name)] for name in names if name in memory}
+    for entry in memory.trashed():
+        if entry.row.id in names:
+            found.setdefault(entry.row.id, []).append(entry.row)
+    return found
 
 
-def _wanted(memory: Memory, name: str, names: Sequence[str]) -> Wanted:
-    if rows := _rows(memory, name):
-        found = Wanted(name)
-        others = said_by(row for row in memory.rows() if row.id not in names)
-        for row in rows:
-            one = of_row(memory, row, others)
-            found.ids |= one.ids
-            found.hashes |= one.hashes
-            found.marks += one.marks
-            found.path = found.path or one.path
-        return found
+def _wanted(memory: Memory, names: Sequence[str], marks: bool = True) -> list[Wanted]:
+    """What is looked for, by name.
+
+    Args:
+        memory: of the rows.
+        names: ids, hashes, or files of pictures.
+        marks: also what rows say and have, not only ids and hashes.
+    """
+    rows = _rows(memory, names)
+    others = said_by(row for row in memory.rows() if row.id not in rows) if marks and rows else None
+    found = []
+    for name in names:
+        if name not in rows:
+            found.append(_gone(name))
+            continue
+        one = Wanted(name)
+        for row in rows[name]:
+            one.ids.add(row.id)
+            one.hashes |= {row.hash} if row.hash else set()
+            if others is not None:
+                one.marks += marks_of(memory, row, others)
+            if row.path is not None and holds(row.path, row.hash):
+                one.path = row.path
+        found.append(one)
+    return found
+
+
+def _gone(name: str) -> Wanted:
+    """A row that is not there, by the hash of its picture, a file of it, or its id."""
     if re.fullmatch("[0-9a-f]{32}", name):
         return Wanted(name, hashes={name})
-    if Path(name).is_file():
-        return of_file(Path(name))
-    return Wanted(name, {name})
+    return of_file(Path(name)) if Path(name).is_file() else Wanted(name, {name})
 
 
 def _look(

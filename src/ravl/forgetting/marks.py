@@ -66,27 +66,25 @@ class Wanted:
         yield from self.marks
 
 
-def of_row(memory: Memory, row: Row, others: frozenset[str]) -> Wanted:
-    """A row of the memory.
+def marks_of(memory: Memory, row: Row, others: frozenset[str]) -> list[Mark]:
+    """What a row says and has.
 
     Args:
         memory: of the row.
         row: one that is still there.
         others: texts of rows that stay, which give nothing away.
     """
-    found = Wanted(row.id, {row.id}, {row.hash} if row.hash else set(), path=row.path)
+    found: list[Mark] = []
     for what, text in says(row):
         if text not in others:
-            found.marks += _of_text(what, text)
+            found += _of_text(what, text)
     if row.hash is not None:
-        try:
-            found.marks += _of_picture(memory.picture_bytes(row))
-        except PictureError:
-            found.path = None  # its file is another one now, or gone
+        with suppress(PictureError):  # its file is another one now, or gone
+            found += _of_picture(memory.picture_bytes(row))
     with suppress(MemoryFileError):  # vectors of a damaged memory; its rows can be forgotten
         for kind in KINDS:
             for vector in memory.store.vectors.of_rows(kind, [row.number])[1]:
-                found.marks += _of_vector(vector)
+                found += _of_vector(vector)
     return found
 
 
