@@ -79,7 +79,7 @@ def marks_of(memory: Memory, row: Row, others: frozenset[str]) -> list[Mark]:
         if text not in others:
             found += _of_text(what, text)
     if row.hash is not None:
-        with suppress(PictureError):  # its file is another one now, or gone
+        with suppress(PictureError):  # its file is gone or has been replaced
             found += _of_picture(memory.picture_bytes(row))
     with suppress(MemoryFileError):  # vectors of a damaged memory; its rows can be forgotten
         for kind in KINDS:
