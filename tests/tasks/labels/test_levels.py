@@ -7,15 +7,8 @@ import pytest
 
 from ravl.models.gate import NUM_GATE_FEATURES
 from ravl.models.vote import KS
-from ravl.tasks.labels.levels import (
-    best_thresholds,
-    fit_linear,
-    fit_vote,
-    log_loss,
-    temperature_of,
-    train_plus_validation,
-    vote_gate,
-)
+from ravl.tasks.labels.calibrating import best_thresholds, log_loss, temperature_of, vote_gate
+from ravl.tasks.labels.levels import fit_linear, fit_vote, train_plus_validation
 from tests.labelled import leak, shades
 from tests.tasks.labels.test_dataset import grounded
 
@@ -119,5 +112,5 @@ def test_thresholds_follow_the_tags():
 def test_surprise_leaves_out_what_cannot_be_known(data):
     p = np.array([[0.9, 0.1], [0.5, 0.5]], np.float32)
     known = np.array([[1, 0], [0, 0]], np.float32)
-    assert log_loss(p, known, data.task) == pytest.approx(-np.log(0.9), rel=1e-5)
-    assert log_loss(p, 0 * known, data.task) == np.inf
+    assert log_loss(p, known, data.task.exclusive) == pytest.approx(-np.log(0.9), rel=1e-5)
+    assert log_loss(p, 0 * known, data.task.exclusive) == np.inf

@@ -14,10 +14,11 @@ from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.models.linear import LinearHead
+from ravl.tasks.labels.calibrating import log_loss
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.whitened import whitened_data
-from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level, log_loss
+from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.memory_size import with_growth
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
@@ -191,7 +192,7 @@ def choosing_loss(data: FitData, fitted: Fitted) -> float:
     level = fitted.levels.get("linear", fitted.levels["vote"])
     answers = validation_answers(data, level)
     found = answers.probabilities[:, : len(data.labels)]
-    return log_loss(found, data.validation.targets, data.task)
+    return log_loss(found, data.validation.targets, data.task.exclusive)
 
 
 def _tune(

@@ -21,8 +21,9 @@ from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.retrieval.datastore import Ints
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.batches import FusionData
+from ravl.tasks.labels.calibrating import temperature_of
 from ravl.tasks.labels.dataset import FitData
-from ravl.tasks.labels.levels import finish, temperature_of
+from ravl.tasks.labels.levels import finished
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.language_model import (
@@ -195,4 +196,4 @@ def fusion_predictor(
     gate = fit_gate(votes, logits, similarity, side.targets, data.task.exclusive)
     alone = temperature_of(fused.logits(side.queries), side.targets, data.task.exclusive)
     predictor = replace(fused, gate=gate, alone=alone)
-    return finish(predictor, data, side, gate(votes, logits, similarity)[0])
+    return finished(predictor, data, side, gate(votes, logits, similarity)[0])

@@ -10,18 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.evaluation import confidences
-from ravl.models.calibration import RiskCalibrator
 from ravl.models.class_means import ClassMeans
-from ravl.models.gate import Gate, fit_gate, probabilities, with_floor
+from ravl.models.gate import fit_gate, probabilities, with_floor
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
+from ravl.tasks.labels.calibrating import calibrated, log_loss, temperature_of, vote_gate
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.predictor import LabelPredictor, Queries, with_means
-from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 
 FOLDS = 5
@@ -31,7 +28,6 @@ BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 NAMED = 100  # examples of a named validation part that are enough to choose by
 MEANS_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the class means beside the vote
-TINY = 1e-4  # a probability that was 0
 
 
 def train_plus_validation(data: FitData) -> Split:
@@ -92,7 +88,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
         means=means,
         means_weight=weight,
     )
-    return finish(predictor, data, side, gate.smoothed_votes(votes))
+    return finished(predictor, data, side, gate.smoothed_votes(votes))
 
 
 def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
@@ -105,9 +101,8 @@ def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
         for temperature in TEMPERATURES:
             for balance in BALANCES if data.task.exclusive else (0.0,):
                 vote = Vote(k, temperature, class_balance=balance)
-                value = log_loss(
-                    vote(neighbours, labels, label_matrix.worth), side.targets, data.task
-                )
+                found = vote(neighbours, labels, label_matrix.worth)
+                value = log_loss(found, side.targets, data.task.exclusive)
                 if value < least - 1e-4:
                     best, least = vote, value
     return best
@@ -127,7 +122,7 @@ def _best_means(
     def loss(weight: float) -> float:
         mixed = with_means(votes, answers, weight)
         smooth = vote_gate(mixed, side.targets, exclusive).smoothed_votes(mixed)
-        return log_loss(smooth, side.targets, data.task)
+        return log_loss(smooth, side.targets, data.task.exclusive)
 
     value, weight = min((loss(w), w) for w in MEANS_WEIGHTS)
     return (means, weight) if value < loss(0.0) else (None, 0.0)
@@ -173,13 +168,13 @@ def linear_level(
         if vote.means is not None and not spread:  # means hold where single neighbours are wrong
             gate = with_floor(gate, votes, logits, nearest, side.targets)
         mixed = gate(votes, logits, nearest)[0]
-        value = log_loss(mixed, side.targets, data.task)
+        value = log_loss(mixed, side.targets, data.task.exclusive)
         if best is None or value < least - 1e-3:
             least, predictor = (
                 value,
                 replace(vote, head=head, gate=gate, alone=alone, spread=spread),
             )
-            best = finish(predictor, data, side, mixed)
+            best = finished(predictor, data, side, mixed)
     assert best is not None
     return best
 
@@ -210,7 +205,7 @@ def fit_head(data: FitData) -> tuple[LinearHead, Array]:
             logits[len(train) :] += fitted(held.queries.seen) / len(folds)
         some, targets = logits[judged], side.targets[judged]
         warmth = temperature_of(some, targets, task.exclusive)
-        value = log_loss(probabilities(some / warmth, task.exclusive), targets, task)
+        value = log_loss(probabilities(some / warmth, task.exclusive), targets, task.exclusive)
         if value >= least:
             break
         least, best, best_logits = value, decay, logits
@@ -253,60 +248,9 @@ def _held_votes(data: FitData, predictor: LabelPredictor, side: Split, spread: b
     return votes
 
 
-def finish(predictor: LabelPredictor, data: FitData, side: Split, found: Array) -> LabelPredictor:
-    """With tag thresholds and the calibration for abstaining, from probabilities (n, C) of unseen.
-
-    Of tags those that are given count, not the many that are not.
-    """
-    found = found[:, : len(data.labels)]
-    if data.task.exclusive:
-        confidence, right = confidences(data.task.output_kind, found, data.truth(side))
-        return replace(predictor, calibration=RiskCalibrator.of(confidence, right))
-    thresholds = best_thresholds(found, side.targets)
-    given = (found >= thresholds).ravel()
-    calibration = RiskCalibrator.of(found.ravel()[given], side.targets.ravel()[given])
-    return replace(predictor, thresholds=thresholds, calibration=calibration)
-
-
-def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:
-    """The gate of a vote without a model: only its smoothing is fitted."""
-    rates = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
-    if exclusive:
-        rates = rates / rates.sum()
-    base = Gate(exclusive, np.zeros(7, np.float32), 1.0, 0.0, rates)
-    floors = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-    values = [
-        _surprise(replace(base, smoothing=f).smoothed_votes(votes), targets, exclusive)
-        for f in floors
-    ]
-    return replace(base, smoothing=floors[int(np.argmin(values))])
-
-
-def temperature_of(logits: Array, targets: Array, exclusive: bool) -> float:
-    """The temperature under which unseen examples are likeliest (Guo et al. 2017)."""
-    if exclusive and not targets.any():  # no label that the model knows
-        return 1.0
-    tried = np.geomspace(0.1, 10, 41)
-    values = [_surprise(probabilities(logits / t, exclusive), targets, exclusive) for t in tried]
-    return float(tried[int(np.argmin(values))])
-
-
-def best_thresholds(found: Array, targets: Array) -> Array:
-    """For each tag the threshold with the best F1 on unseen examples, (T,).
-
-    A tag's own best threshold is drawn to the best common one, the more the rarer it is: of a
-    handful of pictures it is chance.
-    """
-    tried = np.linspace(0.05, 0.95, 37)
-    hits = np.stack([((found >= t) & (targets > 0)).sum(0) for t in tried])  # (37, T)
-    given = np.stack([(found >= t).sum(0) for t in tried])
-    wanted = targets.sum(0)
-    together = 2 * hits.sum(1) / np.maximum(given.sum(1) + wanted.sum(), 1)
-    common = tried[int(together.argmax())]
-    own = tried[(2 * hits / np.maximum(given + wanted, 1)).argmax(0)]
-    trust = wanted / (wanted + 20)
-    chosen: Array = trust * own + (1 - trust) * common
-    return chosen.astype(np.float32)
+def finished(predictor: LabelPredictor, data: FitData, side: Split, found: Array) -> LabelPredictor:
+    """With thresholds and calibration, from probabilities (n, C') of examples that are unseen."""
+    return calibrated(predictor, found[:, : len(data.labels)], side.targets, data.truth(side))
 
 
 def vote_log_loss(data: FitData, vote: Vote) -> float:
@@ -318,17 +262,4 @@ def vote_log_loss(data: FitData, vote: Vote) -> float:
     side = train_plus_validation(data)
     votes = vote(side.neighbours, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
     smooth = vote_gate(votes, side.targets, data.task.exclusive).smoothed_votes(votes)
-    return log_loss(smooth, side.targets, data.task)
-
-
-def log_loss(found: Array, targets: Array, task: LabelTargets) -> float:
-    """Mean negative log-likelihood of the targets."""
-    return _surprise(found, targets, task.exclusive)
-
-
-def _surprise(found: NDArray[np.floating], targets: Array, exclusive: bool) -> float:
-    p = np.clip(found[:, : targets.shape[1]], TINY, 1 - TINY)
-    if exclusive:
-        known = targets.sum(1) > 0
-        return float(-(targets * np.log(p)).sum(1)[known].mean()) if known.any() else np.inf
-    return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean())
+    return log_loss(smooth, side.targets, data.task.exclusive)

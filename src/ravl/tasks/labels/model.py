@@ -21,7 +21,7 @@ from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
 from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import LabelSource, LiveLabels, evidence_source
-from ravl.tasks.labels.predictor import Answers, Queries
+from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
 from ravl.tasks.options import JudgeOptions
 from ravl.timing import step
 
@@ -35,25 +35,31 @@ class LabelPipeline:
     The memory is followed: a row that is added, changed or deleted counts from the next call on.
 
     Args:
-        run: what was fitted.
+        run: what was fitted; None for a memory alone.
         memory: to answer from; checked by :func:`ravl.runs.run.open_memory`.
+        predictor: who answers; None for the one of the run.
 
     Raises:
         DataError: the match run by which it looks at neighbours again has gone.
     """
 
-    def __init__(self, run: Run, memory: Memory) -> None:
+    def __init__(
+        self, run: Run | None, memory: Memory, predictor: LabelPredictor | None = None
+    ) -> None:
         self.run = run
         self.memory = memory
-        self.label_predictor = load_label_predictor(run)
-        self.second = _reranker(run, memory)
+        if predictor is None:
+            assert run is not None
+            predictor = load_label_predictor(run)
+        self.label_predictor = predictor
+        self.second = None if run is None else _reranker(run, memory)
         self._lock = threading.Lock()
         self._rows = self.label_predictor.task.source(memory)
         self._labels = LabelSource.of(self.label_predictor, memory)
         self._read = evidence_source(self.label_predictor, memory)
         self._known: tuple[View, LiveLabels, MadeEvidence | None] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
-        self.has_tower = (run.folder / VISION).is_dir()
+        self.has_tower = run is not None and (run.folder / VISION).is_dir()
         self._tower: PictureTower | None = None
 
     @property
@@ -123,7 +129,7 @@ class LabelPipeline:
 
     def tuned(self, pictures: Sequence[Image.Image]) -> Array | None:
         """Features (n, F) of RGB pictures by the run's own tower; None where it has none."""
-        if not self.has_tower:
+        if self.run is None or not self.has_tower:
             return None
         if self._tower is None:
             folder = self.run.folder / VISION
@@ -191,10 +197,14 @@ class LabelPipeline:
             if self._known is None or self._known[0] is not view:
                 if not len(view):
                     raise nothing_seen(self.memory)
+                self._follow(view)
                 label_matrix = self._labels.at(view)
                 evidence = self._read.at(label_matrix) if self._read is not None else None
                 self._known = view, label_matrix, evidence
             return self._known[1], self._known[2]
+
+    def _follow(self, view: View) -> None:
+        """Called with each new view; the predictor of a run stays as it was fitted."""
 
     def _results(
         self, found: Answers, label_matrix: LiveLabels | None, risk: float

@@ -179,7 +179,7 @@ class LabelPredictor:
     ) -> LabelPredictor:
         """Who answers where nothing has been fitted: the vote of the rows that say these labels."""
         rates = np.full(len(labels), 1 / len(labels), np.float32)
-        gate = Gate(True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, rates)
+        gate = Gate(task.exclusive, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, rates)
         unread = Standardizer(1.0, np.zeros(0, np.float32), np.ones(0, np.float32))  # by no model
         return cls(task, labels, keys, unread, vote, gate, gate)
 

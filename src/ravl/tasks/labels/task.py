@@ -65,6 +65,7 @@ class _LabelTask(ChoosingTask):
     """What classify and tag have in common."""
 
     pipeline_tag = "image-classification"
+    untrained = True
 
     def settings(self) -> type[FitSettings]:
         """The class of the settings of a fit."""
@@ -77,6 +78,12 @@ class _LabelTask(ChoosingTask):
         from ravl.tasks.labels.fit import LabelRecipe
 
         return LabelRecipe(self.name, memory, settings)
+
+    def from_memory(self, memory: Memory) -> LabelPipeline:
+        """The pipeline of a memory without a run."""
+        from ravl.tasks.labels.untrained import UntrainedLabels
+
+        return UntrainedLabels(self.name, memory)
 
     def load(self, run: Run, memory: Memory) -> LabelPipeline:
         """The pipeline of a run."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.key_projection import KeyProjection
+from ravl.tasks.labels.calibrating import log_loss
 from ravl.tasks.labels.dataset import FitData, rows_with_target, searched_by, searching
 from ravl.tasks.labels.keys.folds import training_by_folds
 from ravl.tasks.labels.keys.learned import (
@@ -24,7 +25,6 @@ from ravl.tasks.labels.keys.learned import (
     TrainingExamples,
     learn_keys,
 )
-from ravl.tasks.labels.levels import log_loss
 from ravl.training.evidence_bank import DEEPEST
 
 FOLDS = 3
@@ -106,4 +106,4 @@ def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) 
     neighbours = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
     votes = Vote(k, TEMPERATURE, cap=1.0)(neighbours, lesson.labels)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
-    return log_loss(smooth, part.targets, data.task)
+    return log_loss(smooth, part.targets, data.task.exclusive)

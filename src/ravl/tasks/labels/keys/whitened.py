@@ -14,6 +14,7 @@ from ravl.encoders.base import Array
 from ravl.models.class_means import ClassMeans, KeySums, scores_without
 from ravl.retrieval.datastore import Datastore, Ints
 from ravl.retrieval.key_projection import KeyProjection
+from ravl.tasks.labels.calibrating import log_loss
 from ravl.tasks.labels.dataset import (
     FitData,
     Split,
@@ -23,7 +24,6 @@ from ravl.tasks.labels.dataset import (
 )
 from ravl.tasks.labels.keys.folds import training_by_folds
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, SHRINKAGES, Whitening
-from ravl.tasks.labels.levels import log_loss
 
 FOLDS = 5
 FEWEST = 20  # training examples from which a covariance is measured
@@ -93,4 +93,4 @@ def _held_loss(data: FitData, keys: KeyProjection, labels: Array) -> float:
     side, exclusive = data.validation, data.task.exclusive
     scores, sums = _scores(data, searching(data.datastore, keys), keys, side, labels)
     means = ClassMeans.fit(scores, side.targets, sums.counts, sums.rows, exclusive)
-    return log_loss(means(scores, sums.counts, sums.rows), side.targets, data.task)
+    return log_loss(means(scores, sums.counts, sums.rows), side.targets, data.task.exclusive)

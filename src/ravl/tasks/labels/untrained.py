@@ -1,0 +1,202 @@
+"""Labels and tags from a memory alone: its own rows are the classifier, and nothing is fitted.
+
+Keys are whitened by the covariance within the memory's labels, and its class means answer beside
+the vote. The few numbers that this needs are chosen on rows that do not see themselves: the rows of
+each fold are answered by the rows of the other folds. All in closed form, in seconds. An edit
+counts at once in vote and means; the covariance is measured again when a fifth of the rows has
+changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.class_means import ClassMeans, KeySums
+from ravl.models.gate import Gate
+from ravl.models.linear import fold_of_groups
+from ravl.models.vote import Vote
+from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.retrieval.live import Followed, View
+from ravl.retrieval.live_datastore import substantial
+from ravl.store.top_k import top_k
+from ravl.tasks.labels.calibrating import calibrated, log_loss, vote_gate
+from ravl.tasks.labels.keys.whitening import DIRECTIONS, SHRINKAGES, Whitening
+from ravl.tasks.labels.live import LabelSource
+from ravl.tasks.labels.model import LabelPipeline
+from ravl.tasks.labels.predictor import LabelPredictor, with_means
+from ravl.tasks.labels.targets import LabelTargets
+
+FOLDS = 5
+FEWEST = 20  # labelled rows from which a covariance is measured
+MOST = 20_000  # labelled rows that it is measured on
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the class means beside the vote
+VOTE = Vote(16, 0.08)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The rows that say something.
+
+    Args:
+        features: (n, F).
+        table: what they say, (n, C).
+        groups: near-duplicates have one number, (n,).
+        exclusive: True for one label a row, False for tags.
+    """
+
+    features: Array
+    table: Array
+    groups: Ints
+    exclusive: bool
+
+    def take(self, rows: Ints) -> Labelled:
+        """Some of them."""
+        return Labelled(self.features[rows], self.table[rows], self.groups[rows], self.exclusive)
+
+
+def measured(
+    rows: Sequence[Row], features: Array, groups: Ints, task: LabelTargets
+) -> LabelPredictor:
+    """The predictor of a memory without a run.
+
+    Args:
+        rows: N of them.
+        features: theirs, (N, F).
+        groups: theirs, (N,).
+        task: classify or tag.
+
+    Raises:
+        DataError: the rows have too few labels to tell anything apart.
+    """
+    names = task.names(rows)
+    if len(names) < (2 if task.exclusive else 1):
+        raise DataError(_too_few(task, names))
+    speaks = np.flatnonzero([bool(task.of(row)) for row in rows])
+    some = speaks[:: max(1, -(-len(speaks) // MOST))]
+    table = task.table([rows[i] for i in some], names)
+    found = Labelled(features[some], table, groups[some], task.exclusive)
+    keys = KeyProjection.of(features, DIRECTIONS)
+    plain = LabelPredictor.of_vote(task, names, KeyProjection.of(features), VOTE)
+    folds = [fold for fold in fold_of_groups(found.groups, FOLDS, 0) if len(fold)]
+    if len(some) < FEWEST or len(folds) < 2:
+        return plain
+    splits = [(found.take(np.setdiff1d(np.arange(len(table)), fold)), fold) for fold in folds]
+    parts = [Whitening.of(keys, rest.features, rest.table) for rest, _ in splits]
+    whole = Whitening.of(keys, found.features, found.table)
+    tried = [_judged(plain, found, splits, [plain.keys] * len(splits))]
+    for shrinkage in SHRINKAGES:
+        by_fold = [part.with_shrinkage(shrinkage) for part in parts]
+        whitened = replace(plain, keys=whole.with_shrinkage(shrinkage))
+        tried.append(_judged(whitened, found, splits, by_fold))
+    return min(tried, key=lambda each: each[0])[1]
+
+
+def _judged(
+    plain: LabelPredictor,
+    found: Labelled,
+    splits: Sequence[tuple[Labelled, Ints]],
+    keys: Sequence[KeyProjection],
+) -> tuple[float, LabelPredictor]:
+    """A predictor with the class means that are best out of fold, and its log loss there.
+
+    Args:
+        plain: the predictor, without means.
+        found: the rows that say something.
+        splits: of each fold the rows that answer, and the positions of those that are answered.
+        keys: of each fold, which have not seen the labels of those that are answered.
+    """
+    votes, scores = np.zeros_like(found.table), np.zeros_like(found.table)
+    for (rest, fold), fold_keys in zip(splits, keys, strict=True):
+        looked, known = fold_keys(found.features[fold]), fold_keys(rest.features)
+        similarity, positions = top_k(known, looked, VOTE.k, None)
+        votes[fold] = VOTE(Neighbours(positions, similarity), rest.table)
+        scores[fold] = KeySums.of(known, rest.table).scores(looked, found.exclusive)
+    counts, rows = found.table.sum(0), float(len(found.table))
+    means = ClassMeans.fit(scores, found.table, counts, rows, found.exclusive)
+    answers = means(scores, counts, rows)
+
+    def smoothed(weight: float) -> tuple[Gate, Array]:
+        mixed = with_means(votes, answers, weight)
+        gate = vote_gate(mixed, found.table, found.exclusive)
+        return gate, gate.smoothed_votes(mixed)
+
+    loss, weight = min(
+        (log_loss(smoothed(weight)[1], found.table, found.exclusive), weight) for weight in WEIGHTS
+    )
+    gate, smooth = smoothed(weight)
+    predictor = replace(
+        plain,
+        gate=gate,
+        vote_gate=gate,
+        means=means if weight else None,
+        means_weight=weight,
+    )
+    truth = found.table.argmax(1) if found.exclusive else found.table.astype(np.int64)
+    return loss, calibrated(predictor, smooth, found.table, truth)
+
+
+class MemoryPredictor(Followed[LabelPredictor]):
+    """The predictor of a memory that changes."""
+
+    def __init__(self, task: LabelTargets) -> None:
+        super().__init__()
+        self._task = task
+        self._measured: View | None = None
+
+    def follow(self, known: tuple[View, LabelPredictor] | None, view: View) -> LabelPredictor:
+        """The predictor as it was, or measured again."""
+        if known is not None and self._measured is not None:
+            edits = view.edit_since(self._measured), view.seen_since(self._measured)
+            if not any(substantial(edit, len(view)) for edit in edits):
+                return known[1]
+        found = measured(view.rows, view.features[np.arange(len(view))], view.groups, self._task)
+        self._measured = view
+        return found
+
+
+class UntrainedLabels(LabelPipeline):
+    """Answers classify or tag from a memory alone.
+
+    The memory is followed: a row that is added, changed or deleted counts from the next call on.
+
+    Args:
+        name: of the task.
+        memory: to answer from.
+
+    Raises:
+        DataError: the memory has too few labels.
+    """
+
+    def __init__(self, name: str, memory: Memory) -> None:
+        task = LabelTargets(name)
+        key = ("untrained", task)
+        self._predictors = memory.live.shared(key, lambda: MemoryPredictor(task))
+        super().__init__(None, memory, self._predictor_at(memory))
+
+    def _predictor_at(self, memory: Memory) -> LabelPredictor:
+        view = memory.live.view()
+        if not len(view):
+            raise nothing_seen(memory)
+        return self._predictors.at(view)
+
+    def _follow(self, view: View) -> None:
+        predictor = self._predictors.at(view)
+        if predictor is not self.label_predictor:
+            self.label_predictor = predictor
+            self._labels = LabelSource.of(predictor, self.memory)
+
+
+def _too_few(task: LabelTargets, names: Sequence[str]) -> str:
+    noun, command = task.noun, task.name
+    said = f"All rows have the {noun} {names[0]!r}" if names else f"No row has a {noun}"
+    return (
+        f"{said}, so the memory alone cannot tell {noun}s apart. Give rows of the memory {noun}s, "
+        f"or name what to choose from: ravl {command} MEMORY PICTURES --label NAME --label NAME"
+    )
