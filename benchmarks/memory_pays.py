@@ -7,7 +7,8 @@ again. *Few*: 16 or 4 labelled pictures a kind, the others are in the memory wit
 *Few, then all*: the same run, after all labels were added to its memory. Clip-art: tags, a drawn
 fifth judges.
 
-Each case is fitted with `fit classify --model linear` at its defaults. The plain methods are
+Each case is fitted with `fit classify --model linear` at its defaults; *nothing fitted* is
+`ravl classify MEMORY`, by the labels that are in the memory when it is asked. The plain methods are
 scikit-learn's, on the same features of the same pictures in the same run: those of the fit, and
 for *later* and *then all* also fitted again on all of the memory. `gain` is what retrieval adds to
 the fitted answer without it, with a 95 % interval by bootstrap over the pictures.
@@ -33,6 +34,7 @@ from ravl.memory import Memory
 from ravl.tasks.fit import fit
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.labels.targets import LabelTargets
+from ravl.tasks.labels.untrained import UntrainedLabels
 from ravl.tasks.model import load
 from ravl.training.examples import read_labelled
 
@@ -111,6 +113,8 @@ class World:
             for way, how in ways.items():
                 said = pipeline.judge(Queries(self.judged), nothing, **how)
                 found[way] = np.array(said.names)[said.probabilities.argmax(1)]
+            alone = UntrainedLabels("classify", memory).judge(Queries(self.judged), nothing)
+            found["nothing fitted"] = np.array(alone.names)[alone.probabilities.argmax(1)]
         return found
 
     def plain(self, chosen: NDArray[np.bool_]) -> dict[str, Names]:

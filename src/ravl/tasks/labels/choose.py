@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
+from ravl.models.gate import losses_of, no_worse
 from ravl.models.linear import LinearHead
-from ravl.tasks.labels.calibrating import log_loss
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.whitened import whitened_data
@@ -172,7 +172,10 @@ def fit_levels(
 
 
 def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData:
-    """Fit the closed-form levels with plain and with whitened keys; keep what is likelier."""
+    """Fit the closed-form levels with plain keys and with whitened ones, and choose.
+
+    Whitened keys are kept if they are no worse on the validation part, see :func:`no_worse`.
+    """
     ladder.fit_closed(data, fitted)
     began = time.monotonic()
     found = whitened_data(data)
@@ -181,18 +184,19 @@ def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData
     again = Fitted()
     ladder.fit_closed(found, again)
     fitted.seconds["whitening"] = _since(began)
-    if choosing_loss(found, again) >= choosing_loss(data, fitted):
+    # Of equals the memory that knows what matters: it is worth more as it grows.
+    if not no_worse(_losses(found, again), _losses(data, fitted)):
         return data
     fitted.levels = again.levels
     return found
 
 
-def choosing_loss(data: FitData, fitted: Fitted) -> float:
-    """Log loss of the best closed-form level on the validation part."""
+def _losses(data: FitData, fitted: Fitted) -> Array:
+    """Losses of the best closed-form level on the validation part, (n,)."""
     level = fitted.levels.get("linear", fitted.levels["vote"])
     answers = validation_answers(data, level)
     found = answers.probabilities[:, : len(data.labels)]
-    return log_loss(found, data.validation.targets, data.task.exclusive)
+    return losses_of(found, data.validation.targets, data.task.exclusive)
 
 
 def _tune(

@@ -20,7 +20,8 @@ from ravl.tasks.labels.predictor import LabelPredictor, with_means
 from ravl.tasks.labels.votes import LabelMatrix
 
 SHARES = (1.0, 0.5, 0.25)  # of the memory's rows
-STEADY = 0.01  # weight of the squared exponent: with few examples it stays small
+USUAL = 0.5  # exponent that is expected before anything was measured
+BELIEF = 4.0  # examples that this expectation is worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,8 @@ def best_growth(gate: Gate, sizes: Sequence[Sized], logits: Array, targets: Arra
 
     def loss(growth: float) -> float:
         some = replace(gate, growth=float(growth))
-        return _mean_loss(some, sizes, logits, targets) + STEADY * growth**2 / 2
+        prior = BELIEF * (growth - USUAL) ** 2 / max(len(targets), 1)
+        return _mean_loss(some, sizes, logits, targets) + prior
 
     return float(min(GROWTHS, key=loss))
 
