@@ -110,7 +110,7 @@ def test_the_model_alone(fitted, shop, new):
             assert answer.evidence == ()
             assert not answer.memory
             assert answer.scores == answer.model
-    with pytest.raises(DataError, match="has only the neighbours' vote"):
+    with pytest.raises(DataError, match="only the neighbours' vote answers"):
         answers(fitted, "vote", shop, new, retrieval=False)
 
 

@@ -96,8 +96,9 @@ name_options = with_options(  # labels, without a fitted run
 def classify(run: Path | str, pictures: tuple[Path, ...], **options: object) -> int:
     """Give pictures a label: ravl classify runs/shirts new.jpg
 
-    Without a fitted run, give the labels, and a memory in place of RUN: ravl classify shop.ravl
-    new.jpg --label shirt --label hat
+    Without a fitted run, name a memory in place of RUN. Its labelled rows answer: ravl classify
+    shop.ravl new.jpg. Where no row has a label, give the labels: ravl classify shop.ravl new.jpg
+    --label shirt --label hat
     """
     return _label("classify", run, pictures, options)
 
@@ -110,7 +111,8 @@ def classify(run: Path | str, pictures: tuple[Path, ...], **options: object) -> 
 def tag(run: Path | str, pictures: tuple[Path, ...], **options: object) -> int:
     """Give pictures tags: ravl tag runs/keywords new.jpg
 
-    Without a fitted run, give the tags, and a memory in place of RUN, as for classify.
+    Without a fitted run, name a memory in place of RUN. Its rows with tags answer, or the tags
+    that you give with --label.
     """
     return _label("tag", run, pictures, options)
 

@@ -108,7 +108,9 @@ def test_vote_alone_and_model_alone(predictor, datastore):
     np.testing.assert_allclose(alone.probabilities.sum(1), 1, rtol=1e-5)
     sharp = replace(predictor, alone=0.1).without(queries)
     assert sharp.probabilities.max(1).mean() > alone.probabilities.max(1).mean()
-    with pytest.raises(DataError, match="has only the neighbours' vote.*--model linear or fusion"):
+    with pytest.raises(
+        DataError, match="only the neighbours' vote answers.*--model linear or fusion"
+    ):
         replace(predictor, head=None).without(queries)
     check(answered(replace(predictor, head=None), datastore, queries))
 

@@ -18,7 +18,13 @@ from ravl.models.linear import LinearHead
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.whitened import whitened_data
-from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
+from ravl.tasks.labels.levels import (
+    choosing_split,
+    fit_head,
+    fit_vote,
+    held_answers,
+    linear_level,
+)
 from ravl.tasks.labels.memory_size import with_growth
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
@@ -174,7 +180,8 @@ def fit_levels(
 def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData:
     """Fit the closed-form levels with plain keys and with whitened ones, and choose.
 
-    Whitened keys are kept if they are no worse on the validation part, see :func:`no_worse`.
+    Whitened keys are kept if they are no worse on the examples that choose, see
+    :func:`ravl.models.gate.no_worse`.
     """
     ladder.fit_closed(data, fitted)
     began = time.monotonic()
@@ -185,18 +192,18 @@ def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData
     ladder.fit_closed(found, again)
     fitted.seconds["whitening"] = _since(began)
     # Of equals the memory that knows what matters: it is worth more as it grows.
-    if not no_worse(_losses(found, again), _losses(data, fitted)):
+    if not no_worse(_losses(found, again, ladder.logits), _losses(data, fitted, ladder.logits)):
         return data
     fitted.levels = again.levels
     return found
 
 
-def _losses(data: FitData, fitted: Fitted) -> Array:
-    """Losses of the best closed-form level on the validation part, (n,)."""
+def _losses(data: FitData, fitted: Fitted, logits: Array | None) -> Array:
+    """Losses (n,) of the best closed-form level on the examples that choose."""
     level = fitted.levels.get("linear", fitted.levels["vote"])
-    answers = validation_answers(data, level)
-    found = answers.probabilities[:, : len(data.labels)]
-    return losses_of(found, data.validation.targets, data.task.exclusive)
+    side = data.validation if level.head is not None and logits is None else choosing_split(data)
+    found = held_answers(data, level, side, logits)
+    return losses_of(found, side.targets, data.task.exclusive)
 
 
 def _tune(

@@ -226,6 +226,22 @@ def _spreads(data: FitData) -> list[bool]:
     return [False, True] if (worth == 0).mean() >= SPREAD_FROM else [False]
 
 
+def held_answers(data: FitData, level: LabelPredictor, side: Split, logits: Array | None) -> Array:
+    """Answers (n, C) of a closed-form level to examples that it did not see.
+
+    Args:
+        data: that it was fitted on.
+        level: the vote, or the linear level.
+        side: the examples.
+        logits: see :func:`linear_level`.
+    """
+    votes = _held_votes(data, level, side, level.spread)
+    if level.head is None:
+        return level.vote_gate.smoothed_votes(votes)
+    own = level.logits(side.queries) if logits is None else logits[-len(side) :]
+    return level.gate(votes, own, side.seen(level.spread).best_similarity)[0]
+
+
 def _held_votes(data: FitData, predictor: LabelPredictor, side: Split, spread: bool) -> Array:
     """The memory's answers to examples, (n, C), none of which used the example's own label.
 

@@ -226,8 +226,8 @@ class LabelPredictor:
         """Answers of the model alone."""
         if self.head is None:
             raise DataError(
-                "This run has only the neighbours' vote; without retrieval it has no answer. Fit "
-                "one with --model linear or fusion."
+                "Here only the neighbours' vote answers, and without retrieval there is no vote. "
+                "Fit a run with --model linear or fusion."
             )
         own = probabilities(self.logits(queries) / self.alone, self.task.exclusive)
         return Answers.of_model(self.labels, own)

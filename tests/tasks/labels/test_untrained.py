@@ -1,0 +1,125 @@
+"""A memory alone answers classify and tag by its own rows."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+import ravl
+from ravl.data import Example
+from ravl.errors import DataError, QueryError
+from ravl.memory import Memory
+from ravl.tasks.labels import untrained
+from ravl.tasks.labels.evaluate import answer_examples
+from ravl.tasks.labels.targets import LabelTargets
+from ravl.tasks.labels.untrained import UntrainedLabels
+from ravl.training.examples import read_labelled
+from tests.helpers import draw
+from tests.labelled import leak, shades
+
+
+def bytes_of(picture) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "png")
+    return out.getvalue()
+
+
+@pytest.fixture
+def shop(empty, tmp_path) -> Memory:
+    empty.add(shades(tmp_path / "pictures", 80))
+    return empty  # type: ignore[no-any-return]
+
+
+def examples_of(memory: Memory, name: str = "classify"):
+    return read_labelled(memory, memory, LabelTargets(name).of)
+
+
+def test_its_labels_answer_with_evidence(shop):
+    model = ravl.load(shop)
+    answer = model.classify(bytes_of(draw(3, "red")))
+    assert answer.label == "red"
+    assert answer.evidence
+    assert 0 < answer.confidence <= 1
+    tags = model.tag(bytes_of(draw(3, "red")))
+    assert set(tags.tags) <= {tag for row in shop for tag in row.tags}
+    with pytest.raises(DataError, match="only the neighbours' vote answers"):
+        model.classify(bytes_of(draw(3, "red")), retrieval=False)
+
+
+def test_rows_that_do_not_see_themselves_are_labelled_right(shop):
+    pipeline = UntrainedLabels("classify", shop)
+    examples = examples_of(shop)
+    found = answer_examples(pipeline, examples, np.random.default_rng(0))
+    right = np.mean([a.label == row.label for a, row in zip(found, examples.rows, strict=True)])
+    assert right > 0.9
+    sure = np.mean([answer.confidence for answer in found])
+    assert sure == pytest.approx(right, abs=0.2)
+
+
+def test_labels_by_chance_are_not_known_by_heart(empty, tmp_path):
+    """Each picture has a retouched copy of the same label: no row is judged by its copy."""
+    empty.add(leak(tmp_path / "leak"))
+    pipeline = UntrainedLabels("classify", empty)
+    examples = examples_of(empty)
+    found = answer_examples(pipeline, examples, np.random.default_rng(0))
+    right = np.mean([a.label == row.label for a, row in zip(found, examples.rows, strict=True)])
+    assert right < 0.7
+    assert np.mean([answer.confidence for answer in found]) < 0.75
+
+
+def test_an_edit_counts_at_once(shop, tmp_path):
+    model = ravl.load(shop)
+    new = bytes_of(draw(5, "purple"))
+    assert model.classify(new).label != "violet"
+    shop.add(
+        Example(f"v{i}", picture=bytes_of(draw(i, "purple")), label="violet") for i in range(4)
+    )
+    assert model.classify(new).label == "violet"
+    shop.delete(where='label = "violet"')
+    assert "violet" not in model.classify(new).scores
+
+
+def test_it_is_measured_again_when_a_fifth_has_changed(shop, monkeypatch):
+    calls = []
+    whole = untrained.measured
+    monkeypatch.setattr(untrained, "measured", lambda *a: calls.append(1) or whole(*a))
+    model = ravl.load(shop)
+    new = bytes_of(draw(3, "red"))
+    for _ in range(3):
+        model.classify(new)
+    assert len(calls) == 1
+    ids = [row.id for row in shop]
+    shop.update(ids[0], label="odd")
+    model.classify(new)
+    assert len(calls) == 1
+    shop.delete(ids[:30])
+    model.classify(new)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_a_few_labelled_rows_vote(empty, tmp_path, count):
+    empty.add(shades(tmp_path / "pictures", 40))
+    for i, row in enumerate(list(empty)):
+        if i >= count:
+            empty.update(row.id, label="")
+    names = {row.label for row in empty if row.label}
+    if len(names) < 2:
+        pytest.skip("one label")
+    assert ravl.load(empty).classify(bytes_of(draw(3, "red"))).label in names
+
+
+def test_a_memory_without_labels_says_what_to_do(empty, tmp_path):
+    empty.add([Example("a", picture=bytes_of(draw(0, "red")))])
+    model = ravl.load(empty)
+    with pytest.raises(DataError, match="No row has a label.*--label NAME"):
+        model.classify(bytes_of(draw(3, "red")))
+    with pytest.raises(DataError, match="No row has a tag"):
+        model.tag(bytes_of(draw(3, "red")))
+    empty.update("a", label="x")
+    with pytest.raises(DataError, match="All rows have the label 'x'"):
+        model.classify(bytes_of(draw(3, "red")))
+    with pytest.raises(QueryError, match="without training"):
+        model.match(bytes_of(draw(3, "red")), "a text")
