@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ravl.models.gate import NUM_GATE_FEATURES
+from ravl.models.held_out import best_thresholds, log_loss, temperature_of, vote_gate
 from ravl.models.vote import KS
-from ravl.tasks.labels.calibrating import best_thresholds, log_loss, temperature_of, vote_gate
 from ravl.tasks.labels.levels import fit_linear, fit_vote, train_plus_validation
 from tests.labelled import leak, shades
 from tests.tasks.labels.test_dataset import grounded

@@ -12,11 +12,11 @@ from typing import Any
 from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.models.gate import probabilities
+from ravl.models.held_out import temperature_of
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.tasks.ask.dataset import asked, refuse
 from ravl.tasks.ask.targets import AnswerTargets, ask_task
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.labels.calibrating import temperature_of
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.fit import LabelRecipe
 from ravl.tasks.labels.levels import fit_head, train_plus_validation

@@ -16,12 +16,12 @@ from ravl.encoders.towers.freezing import trainable
 from ravl.evaluation import PRIMARY, values
 from ravl.models.fusion import FusionModel
 from ravl.models.gate import fit_gate, probabilities
+from ravl.models.held_out import temperature_of
 from ravl.models.reader import Reader
 from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.retrieval.datastore import Ints
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.batches import FusionData
-from ravl.tasks.labels.calibrating import temperature_of
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.levels import finished
 from ravl.tasks.labels.predictor import LabelPredictor, Queries

@@ -14,9 +14,10 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.models.class_means import ClassMeans
 from ravl.models.gate import fit_gate, probabilities, with_floor
+from ravl.models.held_out import log_loss, temperature_of, vote_gate
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
-from ravl.tasks.labels.calibrating import calibrated, log_loss, temperature_of, vote_gate
+from ravl.tasks.labels.calibrating import calibrated
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.predictor import LabelPredictor, Queries, with_means
 from ravl.tasks.labels.votes import LabelMatrix

@@ -20,7 +20,7 @@ from ravl.tasks.labels.predictor import LabelPredictor, with_means
 from ravl.tasks.labels.votes import LabelMatrix
 
 SHARES = (1.0, 0.5, 0.25)  # of the memory's rows
-USUAL = 0.5  # exponent that is expected before anything was measured
+USUAL = 1.0  # exponent that is expected before anything was measured
 BELIEF = 4.0  # examples that this expectation is worth
 
 

@@ -19,6 +19,7 @@ from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.models.class_means import ClassMeans, KeySums
 from ravl.models.gate import Gate
+from ravl.models.held_out import log_loss, vote_gate
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
@@ -26,7 +27,7 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import substantial
 from ravl.store.top_k import top_k
-from ravl.tasks.labels.calibrating import calibrated, log_loss, vote_gate
+from ravl.tasks.labels.calibrating import calibrated
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, SHRINKAGES, Whitening
 from ravl.tasks.labels.live import LabelSource
 from ravl.tasks.labels.model import LabelPipeline

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.models.held_out import log_loss
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.tasks.labels.calibrating import log_loss
 from ravl.tasks.labels.dataset import FitData, rows_with_target, searched_by, searching
 from ravl.tasks.labels.keys.folds import training_by_folds
 from ravl.tasks.labels.keys.learned import (

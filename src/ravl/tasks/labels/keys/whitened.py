@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.models.class_means import ClassMeans, KeySums, scores_without
+from ravl.models.held_out import log_loss
 from ravl.retrieval.datastore import Datastore, Ints
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.tasks.labels.calibrating import log_loss
 from ravl.tasks.labels.dataset import (
     FitData,
     Split,
