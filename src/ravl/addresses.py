@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from ravl.errors import AddressError
+from ravl.files.whole_file import write_text
 
 FOLDER = "RAVL_CONFIG"  # environment variable: the configuration folder
 ALLOWED = "RAVL_ALLOW"  # environment variable: more names, separated by spaces
@@ -67,9 +68,7 @@ def forbid(name: str) -> bool:
     _session.discard(plain)
     if plain not in known:
         return False
-    half = file().with_suffix(".part")
-    half.write_text("".join(f"{line}\n" for line in known if line != plain), encoding="utf-8")
-    half.replace(file())
+    write_text(file(), "".join(f"{line}\n" for line in known if line != plain))
     return True
 
 

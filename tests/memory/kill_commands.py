@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ravl
 from ravl.checking.unencoded import unencoded
+from ravl.drift.comparing import make_reference
 from ravl.errors import DataError, RavlError
+from ravl.exports.run import export_run
 from ravl.forgetting import forget
 from ravl.memory import Memory
 from ravl.memory.editing import edit
-from ravl.refitting.versions import current
+from ravl.refitting.versions import BACK, current, rollback
+from ravl.runs.drift_reference import read_reference
+from ravl.runs.run import AT, RUN
+from ravl.serving.batching import Batcher
+from ravl.serving.metrics import Metrics
+from ravl.serving.models import Served
+from ravl.serving.monitor import Monitor
+from ravl.serving.reviewing import open_entries, remember
 from ravl.sharing.copies import check_memory
+from ravl.store.sqlite.feedback import Entry, FeedbackStore, beside
 from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
 from tests.labelled import shades
 from tests.memory.soundness import is_sound
@@ -35,6 +48,8 @@ class Command:
         run: the command, in that folder.
         look: what is there, piece by piece; checks that it is sound.
         changes: False for a command that changes nothing that can be seen.
+        ended: whether the work has ended, for a command that does more if it is repeated then.
+        together: whether two of it at once do what one does.
     """
 
     name: str
@@ -42,6 +57,8 @@ class Command:
     run: Callable[[Path], object]
     look: Callable[[Path], State]
     changes: bool = True
+    ended: Callable[[Path], bool] = lambda folder: False
+    together: bool = True
 
     def check(self, before: State, left: State, after: State, where: str) -> None:
         """Each piece is as it was or as it shall be; none is lost, and none is a mixture."""
@@ -169,6 +186,122 @@ def _run_and_news(folder: Path) -> None:
         memory.add(shades(folder / "pictures", 16, ("purple", "red"), 300))
 
 
+def _refitted(folder: Path) -> None:
+    """A run of three versions."""
+    _run_and_news(folder)
+    _refit(folder)
+    with opened(folder) as memory:
+        memory.add(shades(folder / "pictures", 16, ("purple", "red"), 600))
+    _refit(folder)
+
+
+def _rolled_back(folder: Path) -> bool:
+    record = json.loads((folder / "run" / RUN).read_text("utf-8"))
+    return record["history"] == 2 and not {AT, BACK} & record.keys()
+
+
+def _inbox(folder: Path) -> None:
+    """What people said: about a row, about a picture that they sent, and what is left out."""
+    shop(folder)
+    store = FeedbackStore(beside(folder / "shop.ravl"))
+    said: dict[str, Any] = {"who": "ann", "run": "run", "task": "classify", "answer": "red"}
+    store.add(Entry(**said, row=FIRST[0], verdict="corrected", correction="green"))
+    store.add(Entry(**said, verdict="accepted"), _png(950))
+    store.add(Entry(**said, row=FIRST[1], verdict="rejected"))
+    store.close()
+
+
+def _png(seed: int) -> bytes:
+    out = io.BytesIO()
+    draw(seed, "red").save(out, "PNG")
+    return out.getvalue()
+
+
+def _review(folder: Path) -> None:
+    store = FeedbackStore(beside(folder / "shop.ravl"))
+    with opened(folder) as memory:
+        for entry in open_entries(store):
+            if entry.verdict == "rejected":
+                store.settle(entry.number, "dismissed")
+            else:
+                remember(memory, store, entry)
+    store.close()
+
+
+def _say(folder: Path) -> None:
+    store = FeedbackStore(beside(folder / "shop.ravl"))
+    said: dict[str, Any] = {"who": "ann", "run": "run", "task": "classify", "answer": "red"}
+    store.add(Entry(**said, verdict="accepted"), _png(950))
+    store.close()
+
+
+def _said_of(folder: Path) -> State:
+    """The state of each entry; a picture that was sent comes with its entry."""
+    store = FeedbackStore(beside(folder / "shop.ravl"))
+    found = {f"feedback {e.number}": (e.state, store.picture(e.number)) for e in store.entries()}
+    store.close()
+    return {**rows_of(folder), **found}
+
+
+def _fitted(folder: Path) -> None:
+    _labelled(folder)
+    _fit(folder)
+    _make_reference(folder)  # the run's own is of too few pictures
+
+
+def _export_run(folder: Path) -> None:
+    with opened(folder) as memory:
+        export_run(folder / "run", folder / "out", memory=memory, sample=4)
+
+
+def _make_reference(folder: Path) -> None:
+    with opened(folder) as memory, ravl.load(folder / "run", memory) as model:
+        some = sorted((folder / "pictures").glob("*.png"))[: 20 + 4 * _references(folder)]
+        make_reference(model, some, progress=False)
+
+
+def _references(folder: Path) -> int:
+    """0 before there is a reference of enough pictures."""
+    return int(len(read_reference(folder / "run").signals) >= 20)
+
+
+def _reference_of(folder: Path) -> State:
+    return {**answers_of(folder), "reference": len(read_reference(folder / "run").signals)}
+
+
+def _watch(folder: Path) -> None:
+    """Answers that are compared with fitting time: one full window, and a part of the next."""
+    with opened(folder) as memory, ravl.load(folder / "run", memory) as model:
+        batcher = Batcher("run", queue=1, together=1, wait=0)
+        served = Served("run", "classify", model, batcher, folder / "run")
+        monitor = Monitor(folder / "drift.json", [served], Metrics(), window=20)
+        answers = model.classify([draw(i, "red") for i in range(24)])
+        monitor.saw("run", enumerate(answers))
+        monitor.close()
+        batcher.close()
+
+
+def _watched(folder: Path) -> State:
+    file = folder / "drift.json"
+    found = json.loads(file.read_text("utf-8"))["run"] if file.exists() else None
+    return {"windows": found and (found["tested"], len(found["waiting"]["similarity"]))}
+
+
+def _pushed_again(folder: Path) -> None:
+    """What was pulled is not what lies at the place any more."""
+    _pushed(folder)
+    _pull(folder)
+    with opened(folder) as memory:
+        _label(memory)
+    _push(folder)
+
+
+def _changed(folder: Path) -> None:
+    _pushed(folder)
+    with opened(folder) as memory:
+        _label(memory)
+
+
 FIRST = ("black_004.png", "black_012.png", "blue_002.png", "blue_010.png", "green_001.png")
 
 
@@ -268,5 +401,34 @@ COMMANDS = {
         Command("pull", _pushed, _pull, _pulled),
         Command("fit", _labelled, _fit, answers_of),
         Command("refit", _run_and_news, _refit, answers_of),
+        Command(
+            "rollback",
+            _refitted,
+            lambda folder: rollback(folder / "run"),
+            answers_of,
+            ended=_rolled_back,
+            together=False,  # one after the other they go back twice
+        ),
+        Command(
+            "feedback",
+            shop,
+            _say,
+            _said_of,
+            ended=lambda folder: "feedback 1" in _said_of(folder),
+            together=False,
+        ),
+        Command("inbox", _inbox, _review, _said_of),
+        Command("export of a run", _fitted, _export_run, files_of("out")),
+        Command("drift reference", _fitted, _make_reference, _reference_of),
+        Command(
+            "drift windows",
+            _fitted,
+            _watch,
+            _watched,
+            ended=lambda folder: (folder / "drift.json").exists(),
+            together=False,
+        ),
+        Command("push again", _changed, _push, _what_is_pulled),
+        Command("pull again", _pushed_again, _pull, _pulled),
     )
 }

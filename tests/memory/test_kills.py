@@ -13,16 +13,31 @@ import pytest
 from tests.memory.kill_commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("RAVL_KILLS", "60"))  # of all commands together
+KILLS = int(os.environ.get("RAVL_KILLS", "20"))  # of each command
+ROUNDS = max(1, KILLS // 10)  # of two processes at once
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="a command is a fork of a process"),
+]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a killed command is a fork of a process")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_kills(name: str) -> None:
     """The memory opens, nothing is wrong with it, no row is lost, and a second run ends."""
+    print(name, run("kills", name, KILLS))
+
+
+@pytest.mark.parametrize("name", [name for name, each in COMMANDS.items() if each.together])
+def test_two_at_once(name: str) -> None:
+    """One is done and the other is refused, or both are done; nothing is mixed."""
+    print(name, run("together", name, ROUNDS))
+
+
+def run(work: str, name: str, times: int) -> dict[str, int]:
+    """How often each result was seen."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.memory.killing", name, str(-(-KILLS // len(COMMANDS)))],
+        [sys.executable, "-m", "tests.memory.killing", work, name, str(times)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -30,4 +45,5 @@ def test_kills(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    print(name, json.loads(done.stdout.splitlines()[-1]))
+    found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return found

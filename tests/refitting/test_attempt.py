@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ravl.errors import DataError
+from ravl.files.lock import LOCK
 from ravl.memory import Memory
 from ravl.refitting import attempt, refit, rollback
 from ravl.refitting import triggers as drift
@@ -47,7 +48,7 @@ def test_nothing_new_is_no_attempt(run, shop, tmp_path):
     before = {f.name for f in run.iterdir()}
     report = refit(run, shop)
     assert (report.state, report.reason) == ("nothing", "Nothing is new since the last fit.")
-    assert {f.name for f in run.iterdir()} - before == {"refit.lock"}
+    assert {f.name for f in run.iterdir()} == before
     assert read_log(run) == []
 
 
@@ -198,14 +199,14 @@ def test_drift_is_told_of_what_came_in(shop, tmp_path):
 
 def test_one_at_a_time(run, shop, tmp_path):
     grow(shop, ("red",), 4, 300)
-    with (run / "refit.lock").open("w") as file:
+    with (run / LOCK).open("w") as file:
         file.write("process 7, since noon")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         report = refit(run, shop)
         assert report.state == "busy"
-        assert report.reason == f"{run.resolve()} is being refitted by process 7, since noon."
-        with pytest.raises(DataError, match="process 7, since noon. Roll back when it has ended"):
+        assert f"Another process works in {run.resolve()} (process 7, since noon)." in report.reason
+        with pytest.raises(DataError, match=r"\(process 7, since noon\)\. Repeat the command"):
             rollback(run)
     assert refit(run, shop).state == "kept"
 

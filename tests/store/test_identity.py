@@ -103,9 +103,21 @@ def test_feedback_is_never_lost_silently(tmp_path: Path, change: Callable[[Path]
     )
     assert store.add(entry).number == 1
     change(store.file)
-    with pytest.raises(MemoryFileError, match="replaced or removed"):
-        store.add(entry)
+    for use in (
+        lambda: store.add(entry),
+        lambda: store.settle(1, "used"),
+        lambda: store.get(1),
+        lambda: store.picture(1),
+        lambda: store.count(),
+        lambda: store.entries("open"),
+    ):
+        with pytest.raises(MemoryFileError, match="replaced or removed"):
+            use()
     store.close()
+    if change is not removed:
+        there = FeedbackStore(store.file)
+        assert there.get(1).state == "open"
+        there.close()
 
 
 @pytest.mark.parametrize("change", [replaced, removed, made_again])

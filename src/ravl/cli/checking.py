@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravl.cli.output import SHOWN, flat, json_option, print_json, print_table, where_option
+from ravl.files.whole_file import write_text
 
 if TYPE_CHECKING:
     from ravl.checking.check import Check
@@ -101,7 +102,7 @@ def check(
         if html is not None:
             from ravl.pages.check_page import check_page
 
-            html.write_text(check_page(opened, found, str(memory)), encoding="utf-8")
+            write_text(html, check_page(opened, found, str(memory)))
         if how is None:
             _show(found, memory, html, as_json)
             return

@@ -20,6 +20,7 @@ from ravl.cli.remote import (
     server_option,
 )
 from ravl.cli.settings import column_names, column_options
+from ravl.files.whole_file import write_text
 
 if TYPE_CHECKING:
     from ravl.client.info import SignalInfo
@@ -99,7 +100,7 @@ def drift(
         if html:
             from ravl.drift.page import drift_page
 
-            html.write_text(drift_page(found, model.memory, f"{run.name}: drift"), "utf-8")
+            write_text(html, drift_page(found, model.memory, f"{run.name}: drift"))
     if as_json:
         print_json(found.to_json())
     else:

@@ -17,6 +17,7 @@ from ravl.cli.remote import (
     refused,
     server_option,
 )
+from ravl.files.whole_file import write_text
 
 
 @click.command(cls=PlaceCommand)
@@ -105,7 +106,7 @@ def search(
             from ravl.pages.search_page import Section, search_page
 
             page = search_page(opened, [Section(query, hits)], f"{opened.path.name}: search")
-            html.write_text(page, encoding="utf-8")
+            write_text(html, page)
         if as_json:
             print_json(hits.to_json())
         elif html:

@@ -8,6 +8,7 @@ import click
 
 from ravl.cli.answering import memory_option
 from ravl.cli.output import json_option, print_json, print_table, where_option
+from ravl.files.whole_file import write_text
 
 
 @click.command()
@@ -45,7 +46,7 @@ def suggest(
             from ravl.tasks.labels.suggest_page import suggest_page
 
             page = suggest_page(model.memory, found, f"{place.name}: worth labelling")
-            html.write_text(page, "utf-8")
+            write_text(html, page)
     if as_json:
         print_json([one.to_json() for one in found])
         return

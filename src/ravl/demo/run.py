@@ -9,6 +9,8 @@ from pathlib import Path
 from ravl.data import Example
 from ravl.demo import samples, scenes, searches, sentences
 from ravl.errors import DataError, RavlError
+from ravl.files.lock import locked
+from ravl.files.whole_file import write_text
 from ravl.memory import IndexReport, Memory
 from ravl.pages.search_page import Section, search_page
 from ravl.tasks.fit import fit
@@ -41,12 +43,9 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
     Raises:
         DataError: the folder does not exist, or contains no picture.
         MemoryFileError: the memory cannot be written.
+        BusyError: another demo works in the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    file = file_of(out)
-    for left in out.glob(f"{file.name}*"):  # including SQLite's files beside it
-        left.unlink()
-    with Memory.create(file) as memory:
+    with locked(out), _new_memory(file_of(out)) as memory:
         name, wanted, new = _fill(memory, pictures, out, say)
         sections = []
         for search in wanted:
@@ -56,7 +55,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
         searched = memory.info()
         fitted = _classify(memory, out, say)
         trained = _train(memory, out, say)
-        described = sentences.describe(file, new, say) if new else []
+        described = sentences.describe(file_of(out), new, say) if new else []
         page = out / "index.html"
         reports: dict[str, Path] = {}
         if fitted:
@@ -68,7 +67,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
         html = search_page(
             memory, sections, f"ravl: {name}", table, OPENING, links, searched, described
         )
-        page.write_text(html, encoding="utf-8")
+        write_text(page, html)
     say(f"\nThe page with the pictures: {page}")
     for words, report in reports.items():
         say(f"{words:<26} {report}")
@@ -79,6 +78,13 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
 def file_of(out: Path) -> Path:
     """The demo's memory."""
     return out / "demo.ravl"
+
+
+def _new_memory(file: Path) -> Memory:
+    """In place of one of an earlier demo."""
+    for left in file.parent.glob(f"{file.name}*"):  # including SQLite's files beside it
+        left.unlink()
+    return Memory.create(file)
 
 
 def _fill(

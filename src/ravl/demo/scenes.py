@@ -17,6 +17,7 @@ from ravl.data import QA, Example, Scalar
 from ravl.demo.objects import COLOURS, KINDS, Kind
 from ravl.demo.pen import Pen, shade
 from ravl.demo.places import HORIZON, PLACES, paint
+from ravl.files.whole_file import whole_file
 
 NAME = "Drawn scenes"
 WIDTH, HEIGHT = 400, 300
@@ -62,9 +63,8 @@ def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
     for scene in plan()[:limit]:
         path = folder / f"{scene.name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".part")
-        render(scene).save(half, "PNG")
-        half.replace(path)
+        with whole_file(path) as half:
+            render(scene).save(half, "PNG")
         yield example(scene, path)
 
 

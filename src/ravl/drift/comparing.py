@@ -15,6 +15,7 @@ from ravl.data.pictures import content_hash, read_bytes
 from ravl.drift.items import Item, One, Source, read_items
 from ravl.drift.report import RATE, Asked, Drift, check_rate, compare_signals
 from ravl.errors import DataError, PictureError, QueryError
+from ravl.files.lock import locked
 from ravl.memory import Memory, Picture
 from ravl.progress import progress_bar
 from ravl.runs.answers import Answer
@@ -118,10 +119,14 @@ def make_reference(
         model: a loaded run.
         pictures: that it was not trained on; see :func:`detect_drift`.
         columns, root, progress: see :func:`detect_drift`.
+
+    Raises:
+        BusyError: another process makes a reference of the run, or refits it.
     """
     folder = fitted(model).folder
-    signals = Signals.of(look(model, pictures, columns, root, progress).answers)
-    return write_reference(folder, signals, model.memory.version)
+    with locked(folder):
+        signals = Signals.of(look(model, pictures, columns, root, progress).answers)
+        return write_reference(folder, signals, model.memory.version)
 
 
 def fitted(model: Model) -> Run:

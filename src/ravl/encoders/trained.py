@@ -37,6 +37,7 @@ from ravl.encoders.trained_files import (
     read_settings,
 )
 from ravl.errors import EncoderError, EncoderMismatchError
+from ravl.files.whole_file import write_bytes
 from ravl.json_types import JsonObject
 
 if TYPE_CHECKING:
@@ -261,9 +262,7 @@ class TrainedEncoder(Encoder):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.state().items():
-            work = folder / f".{name}.writing"
-            work.write_bytes(data)
-            work.replace(folder / name)
+            write_bytes(folder / name, data)
 
     @classmethod
     def load(cls, folder: str | Path, base: Encoder | None = None) -> TrainedEncoder:

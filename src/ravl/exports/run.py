@@ -17,6 +17,7 @@ from ravl.encoders.multilingual_parts import multilingual_folder
 from ravl.errors import DataError
 from ravl.exports.comparing import Agreement, Sample, agreement, beside
 from ravl.exports.networks import write_networks
+from ravl.files.whole_folder import whole_folder
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.runs.files import FILES
@@ -78,11 +79,11 @@ def export_run(
     columns: ColumnNames | None = None,
     root: str | Path | None = None,
 ) -> ExportReport:
-    """Export a fitted run.
+    """Export a fitted run. The export's folder is there once all is written and checked.
 
     Args:
         folder: of the run.
-        out: a new folder.
+        out: a new or empty folder.
         memory: that it answers from, instead of the one it was fitted with.
         int8: give the language models eight-bit weights, and measure what that costs.
         data: labelled pictures to measure it on, as ``ravl evaluate`` takes them; without, only
@@ -91,28 +92,24 @@ def export_run(
         columns, root: of the data, see :func:`ravl.evaluate`.
 
     Raises:
-        DataError: there is no run, the folder is not empty, or something in the run needs torch.
+        DataError: there is no run, the folder is not empty, another process exports into it, or
+            something in the run needs torch.
         EncoderError: a network computes something else when exported, or cannot be.
         MemoryFileError, EncoderMismatchError: as :func:`ravl.load`.
     """
     run, out = open_run(folder), Path(out)
     if (run.folder / names.MANIFEST).is_file():
         raise DataError(f"{run.folder} is an export already. Name the run that it was made from.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} is not empty. Name a new folder with --onnx.")
     if data is not None and not int8:
         raise DataError("Data is for measuring what int8 costs. Ask for int8, or leave it out.")
-    opened = open_memory(run, memory, bool(run.record.get("reads_texts")))
-    new = not out.exists()
-    try:
-        return _export(run, out, opened, int8, data, sample, columns, root)
-    except BaseException:
-        if new:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-    finally:
-        if not isinstance(memory, Memory):
-            opened.close()
+    with whole_folder(out) as stage:
+        opened = open_memory(run, memory, bool(run.record.get("reads_texts")))
+        try:
+            manifest = _export(run, stage, out, opened, int8, data, sample, columns, root)
+        finally:
+            if not isinstance(memory, Memory):
+                opened.close()
+    return ExportReport(out, run.task, manifest)
 
 
 def refuse(run: Run, memory: Memory) -> None:
@@ -137,6 +134,7 @@ def refuse(run: Run, memory: Memory) -> None:
 
 def _export(
     run: Run,
+    stage: Path,
     out: Path,
     memory: Memory,
     int8: bool,
@@ -144,10 +142,11 @@ def _export(
     sample: int,
     columns: ColumnNames | None,
     root: str | Path | None,
-) -> ExportReport:
-    _write(run, out, memory)
-    shown, export = Sample.of(memory, sample, registry.of_run(run)), open_run(out)
-    manifest = json.loads((out / names.MANIFEST).read_text("utf-8"))
+) -> JsonObject:
+    """Write the export of a folder into a stage; returns the manifest."""
+    _write(run, stage, out, memory)
+    shown, export = Sample.of(memory, sample, registry.of_run(run)), open_run(stage)
+    manifest: JsonObject = json.loads((stage / names.MANIFEST).read_text("utf-8"))
     model, both = beside(run, export, memory)
     expected = shown.answers(model)
     from ravl.exports.onnx_files import check
@@ -159,8 +158,8 @@ def _export(
     manifest["answers"] = agreement(expected, given).to_json()
     if int8 and manifest["networks"]:
         before = _scores(export, memory, data, columns, root)
-        _quantise(out, manifest)
-        small = open_run(out)
+        _quantise(stage, manifest)
+        small = open_run(stage)
         cost: JsonObject = {
             "answers": agreement(given, shown.answers(Model(small, memory))).to_json()
         }
@@ -169,34 +168,41 @@ def _export(
             name: {"float": value, "int8": after[name]} for name, value in before.items()
         }
         manifest["int8"] = cost
-    write(out / names.MANIFEST, manifest)
-    for file in (out / RUN, out / RERANK / RUN):
+    write(stage / names.MANIFEST, manifest)
+    for file in (stage / RUN, stage / RERANK / RUN):
         if file.exists():
             add_hashes(file.parent)
     from ravl.pages.card import write_card
 
-    write_card(out, registry.of_run(run))
-    return ExportReport(out, run.task, manifest)
+    write_card(stage, registry.of_run(run), out.resolve().name)
+    return manifest
 
 
-def _write(run: Run, out: Path, memory: Memory) -> None:
-    """All files of the export but the card; first the memory that it is for is looked at."""
+def _write(run: Run, stage: Path, out: Path, memory: Memory) -> None:
+    """All files of the export but the card; first the memory that it is for is looked at.
+
+    Args:
+        run: to be exported.
+        stage: where the files are written.
+        out: where they will be.
+        memory: that the run answers from.
+    """
     refuse(run, memory)
-    out.mkdir(parents=True, exist_ok=True)
+    stage.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         if (run.folder / name).is_file():
-            shutil.copy(run.folder / name, out / name)
-    networks = write_networks(run, out, memory)
+            shutil.copy(run.folder / name, stage / name)
+    networks = write_networks(run, stage, memory)
     for source in (make() for make in ENCODERS.get(base_of(memory.encoder).spec, ())):
-        shutil.copytree(source, out / names.ENCODER / source.name, dirs_exist_ok=True)
+        shutil.copytree(source, stage / names.ENCODER / source.name, dirs_exist_ok=True)
     record = {name: value for name, value in run.record.items() if name != FILES}
     known = record["memory"]
     relative = os.path.relpath(run.memory.resolve(), out.resolve())
     record["memory"] = {**known, "path": str(run.memory.resolve()), "relative": relative}
     if record.get("rerank", {}).get("relative") and record["rerank"]["weight"]:
-        record["rerank"] = _second(run, out, memory)
+        record["rerank"] = _second(run, stage, out, memory)
     write(
-        out / names.MANIFEST,
+        stage / names.MANIFEST,
         {
             "format": names.FORMAT,
             "task": run.task,
@@ -205,29 +211,29 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
             "versions": _versions(),
         },
     )
-    write(out / RUN, record)
+    write(stage / RUN, record)
 
 
-def _second(run: Run, out: Path, memory: Memory) -> JsonObject:
+def _second(run: Run, stage: Path, out: Path, memory: Memory) -> JsonObject:
     """The match run that reranks the neighbours, exported into the export."""
     from ravl.tasks.neighbour_reranker import NeighbourReranker
 
     look = NeighbourReranker.of_run(run, memory)
     assert look is not None
-    _write(look.model.run, out / RERANK, memory)
+    _write(look.model.run, stage / RERANK, out / RERANK, memory)
     return {"path": str((out / RERANK).resolve()), "relative": RERANK, "weight": look.weight}
 
 
-def _quantise(out: Path, manifest: JsonObject) -> None:
+def _quantise(stage: Path, manifest: JsonObject) -> None:
     from ravl.exports.quantising import quantise
 
     for name, its in manifest["networks"].items():
         if name == names.VISION:  # convolutions stay as they are
             continue
-        path = out / (FUSION if name == names.FUSION else GENERATOR) / its["file"]
+        path = stage / (FUSION if name == names.FUSION else GENERATOR) / its["file"]
         quantise(path)
         its |= {"int8": True, "bytes": path.stat().st_size}
-    write(out / names.MANIFEST, manifest)
+    write(stage / names.MANIFEST, manifest)
 
 
 def _scores(

@@ -13,10 +13,10 @@ import numpy as np
 
 from ravl.data import QA, Rejected
 from ravl.data.pictures import probe
-from ravl.data.whole_folder import whole_folder
 from ravl.encoders import loadable
 from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, MemoryFileError, PictureError
+from ravl.files.whole_folder import whole_folder
 from ravl.memory.index_report import IndexReport
 from ravl.store.collection import Collection
 from ravl.store.contract import Store

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ravl.evaluation import Score, is_percent, lower_is_better
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.pages.score_words import difference, measure_name, value_and_interval
 from ravl.runs.run import RUN
@@ -66,7 +67,7 @@ class TaskWords(Protocol):
 
 def write_card(folder: Path, task: TaskWords, name: str | None = None) -> None:
     """Write the card of a finished run, or of an export, into its folder; see :func:`card_of`."""
-    (folder / CARD).write_text(card_of(folder, task, name), encoding="utf-8")
+    write_text(folder / CARD, card_of(folder, task, name))
 
 
 def card_of(folder: Path, task: TaskWords, name: str | None = None) -> str:

@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ravl.errors import DataError
+from ravl.files.lock import BusyError, locked, moment
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.pages.card import write_card
 from ravl.refitting.champion import Champion
 from ravl.refitting.comparing import Comparison, Promote, compared, decide
-from ravl.refitting.lock import BusyError, locked, moment
 from ravl.refitting.log import note, read_log
 from ravl.refitting.memory_changes import MemoryChanges, examples, read_news
 from ravl.refitting.outcome import RefitReport
@@ -201,7 +202,7 @@ def _end(
     page = folder / REPORTS / f"{len(read_log(folder)) + 1:04}.html"
     page.parent.mkdir(exist_ok=True)
     html = page_of(folder.name, at, verdict, better, champion, news, comparison)
-    page.write_text(html, encoding="utf-8")
+    write_text(page, html)
     version = replace_champion(folder, challenger) if better else before
     scores: JsonObject = comparison.to_json()
     note(

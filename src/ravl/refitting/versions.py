@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ravl.errors import DataError
+from ravl.files.lock import locked, moment
 from ravl.json_types import JsonObject
-from ravl.refitting.lock import LOCK, BusyError, locked, moment
 from ravl.refitting.log import LOG, note
 from ravl.runs.run import AT, HISTORY, NUMBER, REPORTS, RUN, Run, open_run, write_json
 
 BACK = "rolling back"  # in run.json, until a rollback has ended
-OURS = (HISTORY, REPORTS, LOG, RUN, LOCK)  # of the run as a whole, not of a version
+OURS = (HISTORY, REPORTS, LOG, RUN)  # of the run as a whole, not of a version
 
 
 def versions(folder: Path) -> list[int]:
@@ -48,31 +48,28 @@ def rollback(run: str | Path, version: int | None = None) -> int:
         The number of the version that answers from now on.
 
     Raises:
-        DataError: there is no such version, or the run is being refitted.
+        DataError: there is no such version, or another process works in the run's folder.
     """
     folder = Path(run).resolve()
     open_run(folder)
-    try:
-        with locked(folder):
-            ended = mend(folder)
-            if ended is not None and version in (None, ended):
-                return ended  # the same command was cut off: it does not go back twice
-            kept, now = versions(folder), current(folder)
-            earlier = [number for number in kept if number < now]
-            chosen = version if version is not None else earlier[-1] if earlier else 0
-            if chosen not in kept:
-                names = ", ".join(map(str, kept)) or "none"
-                raise DataError(
-                    f"{run} has no version {chosen} to go back to; there are: {names}."
-                    if version is not None or kept
-                    else f"{run} was never refitted, so there is nothing to go back to."
-                )
-            if chosen != now:
-                publish(folder, chosen, {BACK: True})
-                _end_rollback(folder)
-            return chosen
-    except BusyError as error:
-        raise DataError(f"{error} Roll back when it has ended.") from error
+    with locked(folder):
+        ended = mend(folder)
+        if ended is not None and version in (None, ended):
+            return ended  # the same command was cut off: it does not go back twice
+        kept, now = versions(folder), current(folder)
+        earlier = [number for number in kept if number < now]
+        chosen = version if version is not None else earlier[-1] if earlier else 0
+        if chosen not in kept:
+            names = ", ".join(map(str, kept)) or "none"
+            raise DataError(
+                f"{run} has no version {chosen} to go back to; there are: {names}."
+                if version is not None or kept
+                else f"{run} was never refitted, so there is nothing to go back to."
+            )
+        if chosen != now:
+            publish(folder, chosen, {BACK: True})
+            _end_rollback(folder)
+        return chosen
 
 
 def replace_champion(folder: Path, challenger: Path) -> int:
@@ -155,7 +152,7 @@ def _items(folder: Path) -> list[Path]:
     return sorted(
         item
         for item in folder.iterdir()
-        if item.name not in OURS and not item.name.startswith("work") and item.suffix != ".part"
+        if item.name not in OURS and not item.name.startswith(("work", "."))
     )
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
+from ravl.files.whole_file import whole_file, write_text
 from ravl.hashes import to_json
 from ravl.json_types import JsonObject, JsonRecord
 from ravl.memory import Memory
@@ -210,7 +211,8 @@ def write_run(folder: Path, record: JsonRecord, parts: Mapping[str, Mapping[str,
         for part, arrays in parts.items()
         for name, array in arrays.items()
     }
-    save_file(flat, folder / ARRAYS)
+    with whole_file(folder / ARRAYS) as half:
+        save_file(flat, half)
     full = {"format": FORMAT, **record, FILES: to_json(hashes_of_run(folder))}
     write_json(folder / RUN, full)
     return Run(folder, full)
@@ -230,6 +232,4 @@ def about_memory(memory: Memory, folder: Path) -> JsonObject:
 
 def write_json(file: Path, record: JsonRecord) -> None:
     """A JSON file, whole or not at all."""
-    half = file.with_suffix(".part")
-    half.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    half.replace(file)
+    write_text(file, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ravl.data import Example, Rejected, pictures, read
-from ravl.errors import DataError, PictureError
+from ravl.errors import DataError, PictureError, RowExistsError
 from ravl.json_types import JsonRecord, JsonValue
 from ravl.memory import Memory, Row
+from ravl.memory.adding import add_rows
 from ravl.memory.editing import edit
 from ravl.store.sqlite.feedback import Entry, FeedbackStore
 from ravl.tasks import registry
@@ -82,12 +83,11 @@ def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
 
 
 def _added(memory: Memory, id: str, picture: bytes, fields: JsonRecord) -> Row:
-    """A row of its own; a second entry about the same picture comes to it."""
-    if id not in memory:
-        report = memory.add([Example(id, picture, source="feedback")], copy=True)
-        if report.rejected:
-            raise DataError(str(report.reasons[0]))
-    return _extended(memory, id, fields)
+    """A row with what was said; a second entry about the same picture comes to it."""
+    try:
+        return add_rows(memory, [Example(id, picture, source="feedback", **fields)])[0]
+    except RowExistsError:
+        return _extended(memory, id, fields)
 
 
 def fields_of(entry: Entry) -> JsonRecord:

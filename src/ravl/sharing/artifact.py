@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ravl.encoders.trained_files import SETTINGS
 from ravl.errors import DataError, MemoryFileError
+from ravl.files.whole_file import write_text
 from ravl.hashes import hash_of
 from ravl.json_types import JsonObject, JsonValue
 from ravl.runs.files import FILES, check_files
@@ -80,7 +81,7 @@ def pack(
     parcel = Artifact("memory", _name(what.stem))
     _memory(parcel, what, scratch, with_pictures, show)
     card = scratch / CARD
-    card.write_text(_card(parcel, scratch / str(parcel.memory)), encoding="utf-8")
+    write_text(card, _card(parcel, scratch / str(parcel.memory)))
     parcel.files[CARD] = card
     return parcel
 

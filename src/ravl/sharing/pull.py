@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ravl.encoders.trained_files import SETTINGS, read_settings
 from ravl.errors import DataError, RavlError
+from ravl.files.lock import LOCK, locked
+from ravl.files.whole_file import write_bytes
 from ravl.hashes import FileHash
 from ravl.json_types import JsonRecord
 from ravl.runs.files import written_files
@@ -41,7 +43,8 @@ def pull(
         What was done, with notes about what is missing.
 
     Raises:
-        DataError: there is nothing, it is damaged or suspicious, or something is in the way.
+        DataError: there is nothing, it is damaged or suspicious, something is in the way, or
+            another process works in the folder.
         MemoryFileError: a file that should be a memory is not one.
     """
     folder, place = Path(folder).expanduser(), open_place(source, show=progress)
@@ -60,16 +63,18 @@ def pull(
         )
     taken = {name: entry for name, entry in manifest.files.items() if is_taken(name)}
     left_out = sorted(manifest.files.keys() - taken.keys())
-    before = _here(folder, manifest, force)
-    missing = {n: e for n, e in taken.items() if not holds(folder / n, e)}
-    gone = {n: e for n, e in before.items() if n not in manifest.files}
-    if not force:
-        _refuse_changed(folder, missing, gone, before)
-    # In the same file system, so that files are renamed: the folder may be a mounted volume.
-    stage = folder / STAGE if folder.exists() else folder.parent / f".{folder.name}{STAGE}"
-    size = _fetch(place, missing, stage, progress)
-    notes = _checked(manifest, taken, folder, stage)
-    _put(folder, stage, manifest, missing, gone)
+    _refuse_place(folder, manifest)
+    with locked(folder, beside=not folder.exists()):
+        before = _here(folder, manifest, force)
+        missing = {n: e for n, e in taken.items() if not holds(folder / n, e)}
+        gone = {n: e for n, e in before.items() if n not in manifest.files}
+        if not force:
+            _refuse_changed(folder, missing, gone, before)
+        # In the same file system, so that files are renamed: the folder may be a mounted volume.
+        stage = folder / STAGE if folder.exists() else folder.parent / f".{folder.name}{STAGE}"
+        size = _fetch(place, missing, stage, progress)
+        notes = _checked(manifest, taken, folder, stage)
+        _put(folder, stage, manifest, missing, gone)
     return TransferReport(
         manifest.kind,
         manifest.name,
@@ -84,8 +89,8 @@ def pull(
     )
 
 
-def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, FileHash]:
-    """What an earlier pull put there."""
+def _refuse_place(folder: Path, manifest: Manifest) -> None:
+    """Refuse a name that cannot be the folder of what is pulled."""
     if folder.is_file():
         raise DataError(f"{folder} is a file. Name a folder for what is pulled.")
     if not folder.exists() and folder.suffix == ".ravl" and manifest.kind == "memory":
@@ -94,7 +99,11 @@ def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, FileHash]:
             f"A memory is pulled into a folder. Name one: {plain}; the memory is then "
             f"{plain / str(manifest.memory)}."
         )
-    if not folder.exists() or not any(item.name != STAGE for item in folder.iterdir()):
+
+
+def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, FileHash]:
+    """What an earlier pull put there."""
+    if not folder.exists() or all(item.name in (STAGE, LOCK) for item in folder.iterdir()):
         return {}
     file = folder / MANIFEST
     if not file.is_file():
@@ -243,7 +252,7 @@ def _put(
     gone: dict[str, FileHash],
 ) -> None:
     """Put the stage in place: as a whole, or file by file into a folder that is there already."""
-    (stage / MANIFEST).write_bytes(manifest.to_bytes())
+    write_bytes(stage / MANIFEST, manifest.to_bytes())
     for extra in _extras(stage, {MANIFEST, *missing}):
         extra.unlink()
     if not folder.exists():

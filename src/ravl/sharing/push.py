@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,14 +79,16 @@ def push(
         What was done, with notes about what did not go along.
 
     Raises:
-        DataError: there is no run, the place cannot be reached, or holds something else.
+        DataError: there is no run, the place cannot be reached or holds something else, or another
+            process pushes to it.
         MemoryFileError: there is no memory.
     """
     what = pulled_memory(Path(what)) or Path(what)
     place = open_place(to, "run" if what.is_dir() else "memory", public, progress)
     _refuse_itself(what, place)
-    before = known(place, force)  # what is wrong with the place is said before much is copied
-    with tempfile.TemporaryDirectory(prefix="ravl-push-") as scratch:
+    alone = place.alone() if isinstance(place, FsspecPlace) else nullcontext()
+    with alone, tempfile.TemporaryDirectory(prefix="ravl-push-") as scratch:
+        before = known(place, force)  # what is wrong is said before much is copied
         parcel = pack(what, Path(scratch), with_memory, with_pictures, progress)
         if before is not None and not force:
             _refuse_other(place, before, parcel.kind, parcel.name)

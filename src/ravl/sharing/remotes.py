@@ -16,6 +16,8 @@ from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
 from ravl.errors import DataError
+from ravl.files.lock import LOCK, locked
+from ravl.files.whole_file import whole_file, write_bytes
 from ravl.hashes import FileHash
 from ravl.sharing.copies import settle
 from ravl.sharing.failures import masked, sentences
@@ -114,6 +116,15 @@ class FsspecPlace:
         """Where it is on this machine; None if elsewhere."""
         return Path(self._root) if self._local else None
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Refuse a second push at once, where the place is on this machine."""
+        with contextlib.ExitStack() as stack:
+            if self.folder is not None:
+                with self._errors("written"):
+                    stack.enter_context(locked(self.folder))
+            yield
+
     def manifest(self) -> Manifest | None:
         """What was pushed here; None where nothing was."""
         with self._errors("read"):
@@ -128,7 +139,8 @@ class FsspecPlace:
         """Whether nothing at all lies here."""
         with self._errors("read"):
             try:
-                return not self._fs.ls(self._root, detail=False)
+                names = self._fs.ls(self._root, detail=False)
+                return all(name.rpartition("/")[2] == LOCK for name in names)
             except FileNotFoundError:
                 return True
 
@@ -161,17 +173,16 @@ class FsspecPlace:
         for name, entry in entries.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            half = target.with_name(f".{target.name}.part")
-            with self._errors("read"), half.open("wb") as file:
+            if target.is_symlink():  # it is replaced, and what it points to is not written
+                target.unlink()
+            with self._errors("read"), whole_file(target) as half, half.open("wb") as file:
                 try:
                     with self._fs.open(self._path(name), "rb") as source:
                         found = copy(source, file, entry.size, advance)
                 except (FileNotFoundError, NotADirectoryError):
                     raise DataError(f"{name} is missing in {self.shown}. {AGAIN}") from None
-            if found != entry:
-                half.unlink()
-                raise DataError(damaged(name, self.shown))
-            half.replace(target)
+                if found != entry:
+                    raise DataError(damaged(name, self.shown))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -179,9 +190,7 @@ class FsspecPlace:
     def _note(self, manifest: Manifest) -> None:
         self._make(self._root)
         if self._local:  # a reader sees the old one or the new one
-            half = Path(self._path(f".{MANIFEST}.part"))
-            half.write_bytes(manifest.to_bytes())
-            half.replace(self._path(MANIFEST))
+            write_bytes(Path(self._path(MANIFEST)), manifest.to_bytes())
         else:
             self._fs.pipe_file(self._path(MANIFEST), manifest.to_bytes())
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ravl.errors import DataError, DivergedError, EncoderError, FilterError
+from ravl.files.lock import is_empty, locked
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonRecord
 from ravl.training.processes import is_main_process
 
@@ -17,13 +19,25 @@ from ravl.training.processes import is_main_process
 def running(out: Path, config: JsonRecord) -> Iterator[Path]:
     """The folder for a fit's intermediate files; gone once the fit has ended.
 
-    See :func:`freeing` and :func:`begin`.
+    See :func:`alone`, :func:`freeing` and :func:`begin`.
     """
-    with freeing(out):
-        work = begin(out, config)
-        yield work
-    shutil.rmtree(work, ignore_errors=True)
-    (out / "config.json").unlink(missing_ok=True)
+    with alone(out):
+        with freeing(out):
+            work = begin(out, config)
+            yield work
+        shutil.rmtree(work, ignore_errors=True)
+        (out / "config.json").unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Refuse another fit or refit in the same folder; the processes of one fit are one.
+
+    Raises:
+        BusyError: another process works in the folder.
+    """
+    with locked(out) if is_main_process() else nullcontext():
+        yield
 
 
 @contextmanager
@@ -32,7 +46,7 @@ def freeing(out: Path) -> Iterator[None]:
 
     So does one that diverged; one that is interrupted leaves the state from which it continues.
     """
-    goes_on = out.exists() and any(out.iterdir())
+    goes_on = out.exists() and not is_empty(out)
     try:
         yield
     except (DataError, EncoderError, FilterError, DivergedError) as error:
@@ -45,8 +59,6 @@ def forget(out: Path) -> None:
     """Undo :func:`begin` for a fit that was refused, so that it can be asked for in other words."""
     shutil.rmtree(out / "work", ignore_errors=True)
     (out / "config.json").unlink(missing_ok=True)
-    with suppress(OSError):  # other files in it
-        out.rmdir()
 
 
 def begin(out: Path, config: JsonRecord) -> Path:
@@ -67,11 +79,11 @@ def begin(out: Path, config: JsonRecord) -> Path:
             f"{out} holds a run that was interrupted and had other settings. Repeat its command, "
             "which continues where it stopped, or name another folder with --out."
         )
-    if not file.exists() and out.exists() and any(out.iterdir()):
+    if not file.exists() and out.exists() and not is_empty(out):
         raise DataError(f"{out} is not empty. Name a new folder with --out.")
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     if not file.exists():  # of several processes, none reads what another is just writing
         record = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
-        file.write_text(record, encoding="utf-8")
+        write_text(file, record)
     return work

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_type_hints
 
 from ravl.errors import DataError
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject, JsonRecord
 from ravl.models.zero_shot import TEMPLATES
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
@@ -194,6 +195,4 @@ def write_settings(settings: LoopSettings, file: Path) -> None:
     """The resolved settings as YAML, to be used again with ``--config``."""
     import yaml
 
-    file.write_text(
-        yaml.safe_dump(settings.to_json(), sort_keys=False, allow_unicode=True), "utf-8"
-    )
+    write_text(file, yaml.safe_dump(settings.to_json(), sort_keys=False, allow_unicode=True))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ravl.encoders.base import Array, Encoder
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonRecord
 from ravl.memory import Memory
 from ravl.runs.run import Run, about_memory, write_json, write_run
@@ -64,7 +65,7 @@ def begin_run(
 def end_run(report: FitReport, page: str) -> FitReport:
     """Write figures and report; with ``metrics.json`` the run has ended."""
     out = report.out
-    (out / "report.html").write_text(page, encoding="utf-8")
+    write_text(out / "report.html", page)
     write_json(
         out / "metrics.json",
         {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from ravl import addresses
 from ravl.errors import DataError, RavlError
 from ravl.evaluation import lower_is_better
+from ravl.files.whole_file import write_bytes
 from ravl.json_types import JsonObject
 from ravl.runs.format1 import renamed_settings
 from ravl.training.loop_settings import LoopSettings
@@ -231,7 +232,7 @@ class Study:
         journal, logging, states = optuna.storages.journal, optuna.logging, optuna.trial.TrialState
         whole = file.read_bytes() if file.exists() else b""
         if not whole.endswith(b"\n"):  # nothing may follow half a line, as a full disk leaves it
-            file.write_bytes(whole[: whole.rfind(b"\n") + 1])
+            write_bytes(file, whole[: whole.rfind(b"\n") + 1])
         lock = journal.JournalFileOpenLock(str(file))
         storage = journal.JournalStorage(journal.JournalFileBackend(str(file), lock))
         before = logging.get_verbosity()

@@ -7,6 +7,7 @@ What was tried is in a journal, so that a search that was killed goes on with wh
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 import time
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 from ravl import addresses
 from ravl.errors import DataError
 from ravl.evaluation import Score, is_percent
+from ravl.files.lock import locked
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.progress import progress_bar
@@ -114,7 +117,8 @@ def tune(
 
     Raises:
         DataError: Optuna is missing, no such task or setting, a space that is not valid, too little
-            to learn from, a folder of something else, or no trial came to a good end.
+            to learn from, a folder of something else or in which another process works, or no
+            trial came to a good end.
     """
     began, optuna = time.monotonic(), _optuna()
     addresses.allow_settings(fixed)
@@ -129,7 +133,10 @@ def tune(
         "root": root,
         "progress": progress,
     }
-    with nullcontext(memory) if isinstance(memory, Memory) else Memory.open(memory) as memory:
+    with (
+        locked(out),
+        nullcontext(memory) if isinstance(memory, Memory) else Memory.open(memory) as memory,
+    ):
         work = begin(
             out,
             {
@@ -152,11 +159,11 @@ def tune(
         chosen = replace(settings, **best.parameters)
         metrics = _fit_best(task, memory, out, chosen, **sources, command=command)
         about = {"Memory": str(memory.path), "Model": _model(settings), "Command": command}
-    shutil.rmtree(work, ignore_errors=True)
-    seconds = round(time.monotonic() - began, 1)
-    report = TuneReport(out, task, recipe.measure, study.ended(), best, metrics, seconds)
-    _write(report, about, study.importances())
-    return report
+        shutil.rmtree(work, ignore_errors=True)
+        seconds = round(time.monotonic() - began, 1)
+        report = TuneReport(out, task, recipe.measure, study.ended(), best, metrics, seconds)
+        _write(report, about, study.importances())
+        return report
 
 
 def kept(out: Path) -> int:
@@ -282,10 +289,11 @@ def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, 
         if t.score is not None:
             best = t if best is None or t.score > (best.score or 0) else best
             history.append((float(t.number), best.scores[measure]))
-    with (report.out / "trials.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in table for name in row)))
-        writer.writeheader()
-        writer.writerows(table)
+    csv_text = io.StringIO(newline="")
+    writer = csv.DictWriter(csv_text, list(dict.fromkeys(name for row in table for name in row)))
+    writer.writeheader()
+    writer.writerows(table)
+    write_text(report.out / "trials.csv", csv_text.getvalue())
     facts = [
         *about.items(),
         ("Trials", report.counts()),
@@ -302,4 +310,4 @@ def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, 
         measure,
         history,
     )
-    (report.out / "report.html").write_text(page, encoding="utf-8")
+    write_text(report.out / "report.html", page)

@@ -15,6 +15,7 @@ from ravl.encoders.base import Encoder, Fingerprint
 from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, parse_strategy, trainable
 from ravl.errors import EncoderError, EncoderMismatchError
+from ravl.files.whole_file import write_bytes
 from ravl.json_types import JsonObject
 
 FORMAT = 1  # format of the files; increase when an older ravl would misread them
@@ -93,7 +94,7 @@ class Tower(ABC):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.state().items():
-            (folder / name).write_bytes(data)
+            write_bytes(folder / name, data)
 
     @classmethod
     def from_state(cls, state: Mapping[str, bytes], encoder: Encoder) -> Self:

@@ -17,6 +17,7 @@ from transformers.pytorch_utils import Conv1D
 from ravl.encoders.hf_loading import quiet
 from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze, trainable
 from ravl.errors import EncoderError
+from ravl.files.whole_file import whole_file
 
 WEIGHTS = "learned.safetensors"
 PROBES = 16  # values per array for the fingerprint
@@ -92,7 +93,8 @@ class Adapted(nn.Module):
         state = {
             name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()
         }
-        save_file(state, folder / WEIGHTS)
+        with whole_file(folder / WEIGHTS) as half:
+            save_file(state, half)
 
     def load_learned(self, folder: Path) -> None:
         """Load files of :meth:`save_learned`.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ravl import addresses
 from ravl.errors import EncoderError, EncoderMismatchError
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def write_settings(
         "strategy": str(network.strategy),
         "rest": rest,
     }
-    (folder / FILE).write_text(json.dumps(data, indent=2) + "\n", "utf-8")
+    write_text(folder / FILE, json.dumps(data, indent=2) + "\n")
 
 
 def read_settings(folder: Path, kind: str = "") -> Settings:

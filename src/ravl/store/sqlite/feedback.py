@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,32 +122,45 @@ class FeedbackStore:
             None if entry.correction is None else _dumps(entry.correction),
             entry.note,
         )
+        with self._writing() as cursor:
+            if picture is not None:
+                cursor.execute("INSERT OR IGNORE INTO pictures VALUES (?, ?)", (hash_, picture))
+            cursor.execute(
+                "INSERT INTO feedback (at, who, task, run, version, row, picture, asked, "
+                "answer, verdict, correction, note) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                values,
+            )
+            number = int(cursor.lastrowid or 0)
+        return self.get(number)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Cursor]:
+        """All that happens inside is written to the file that has the name, or nothing of it."""
         with self._lock, closing(self._connection.cursor()) as cursor:
             try:
                 cursor.execute("BEGIN IMMEDIATE")
-                if picture is not None:
-                    cursor.execute("INSERT OR IGNORE INTO pictures VALUES (?, ?)", (hash_, picture))
-                cursor.execute(
-                    "INSERT INTO feedback (at, who, task, run, version, row, picture, asked, "
-                    "answer, verdict, correction, note) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                    values,
-                )
-                number = int(cursor.lastrowid or 0)
+                yield cursor
                 self._check_identity()
                 cursor.execute("COMMIT")
                 self._check_identity()
             except (sqlite3.Error, MemoryFileError) as error:
+                raise MemoryFileError(f"The feedback cannot be kept: {error}") from error
+            finally:
                 if self._connection.in_transaction:
                     cursor.execute("ROLLBACK")
-                raise MemoryFileError(f"The feedback cannot be kept: {error}") from error
-        return self.get(number)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._check_identity()
+            yield self._connection
 
     def _check_identity(self) -> None:
         """Refuse a file that was put in the place of this one: what it is told would be lost."""
         if identity_of(self.file) != self._identity:
             raise MemoryFileError(
                 f"{self.file} was replaced or removed while it was open. Nothing was written. "
-                "Restart the server."
+                "Open it again; restart a server that uses it."
             )
 
     def get(self, number: int) -> Entry:
@@ -176,22 +189,20 @@ class FeedbackStore:
     def count(self, state: State = "open") -> int:
         """How many are in a state."""
         sql = "SELECT count(*) FROM feedback WHERE state = ?"
-        with self._lock:
-            return int(self._connection.execute(sql, (state,)).fetchone()[0])
+        with self._reading() as connection:
+            return int(connection.execute(sql, (state,)).fetchone()[0])
 
     def settle(self, number: int, state: State) -> Entry:
-        """Put an entry into another state; raises as :meth:`get` does."""
-        with self._lock:
-            self._connection.execute(
-                "UPDATE feedback SET state = ? WHERE number = ?", (state, number)
-            )
+        """Put an entry into another state; raises as :meth:`get` and :meth:`add` do."""
+        with self._writing() as cursor:
+            cursor.execute("UPDATE feedback SET state = ? WHERE number = ?", (state, number))
         return self.get(number)
 
     def picture(self, number: int) -> bytes | None:
         """The picture that came with an entry; None where it was a row's, or none."""
         sql = "SELECT bytes FROM pictures JOIN feedback ON hash = picture WHERE number = ?"
-        with self._lock:
-            found = self._connection.execute(sql, (number,)).fetchone()
+        with self._reading() as connection:
+            found = connection.execute(sql, (number,)).fetchone()
         return found[0] if found else None
 
     def forget(self, rows: Iterable[str], pictures: Iterable[str]) -> int:
@@ -208,15 +219,16 @@ class FeedbackStore:
             MemoryLockedError: another process reads the file, so that bytes are left in it.
         """
         values = json.dumps(list(rows)), json.dumps(list(pictures))
-        with self._lock:
-            found = self._connection.execute(
+        with self._writing() as cursor:
+            found = cursor.execute(
                 "DELETE FROM feedback WHERE row IN (SELECT value FROM json_each(?)) "
                 "OR picture IN (SELECT value FROM json_each(?))",
                 values,
             ).rowcount
-            self._connection.execute(
+            cursor.execute(
                 "DELETE FROM pictures WHERE hash IN (SELECT value FROM json_each(?))", values[1:]
             )
+        with self._lock:
             self._connection.execute("VACUUM")
             erase_log(self._connection, self.file)
         return found
@@ -231,8 +243,8 @@ class FeedbackStore:
             "correction, note, state"
         )
         sql = f"SELECT {names} FROM feedback WHERE {where} ORDER BY number LIMIT ?"
-        with self._lock:
-            found = self._connection.execute(sql, (*values, limit)).fetchall()
+        with self._reading() as connection:
+            found = connection.execute(sql, (*values, limit)).fetchall()
         entries = []
         for record in found:
             fields = dict(zip(names.split(", "), record, strict=True))

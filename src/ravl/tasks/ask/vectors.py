@@ -7,9 +7,9 @@ encoder computes and by the text, so that they can be thrown away at any time.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ravl.cache import cache_dir
 from ravl.encoders.base import Array, Encoder
+from ravl.files.whole_file import whole_file
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
 
@@ -72,15 +73,11 @@ def _read(file: Path) -> dict[bytes, Array]:
 
 
 def _write(file: Path, known: dict[bytes, Array]) -> None:
-    half = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
     keys = np.array([np.frombuffer(key, np.uint8) for key in known])
     vectors = np.stack(list(known.values()))
     digest = np.frombuffer(_digest(keys, vectors), np.uint8)
-    try:
+    with suppress(OSError), whole_file(file) as half:  # full or read-only: they are made again
         np.savez(half, keys=keys, vectors=vectors, digest=digest)
-        half.replace(file)
-    except OSError:  # a full or read-only disk: they are read again next time
-        half.unlink(missing_ok=True)
 
 
 def _digest(keys: NDArray[np.uint8], vectors: Array) -> bytes:

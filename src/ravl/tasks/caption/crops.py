@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ravl.errors import DataError, PictureError
+from ravl.files.whole_file import whole_file
 from ravl.models.linear import Standardizer
 from ravl.progress import progress_bar
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
@@ -72,7 +73,6 @@ def _regions(data: TextFitData, side: TextSplit, file: Path, show: bool | None) 
             parts.append(found.astype(np.float16))
             advance(len(some), len(rows), "")
     regions = np.concatenate(parts)
-    half = file.with_suffix(".part.npy")
-    np.save(half, regions)
-    half.replace(file)
+    with whole_file(file) as half:
+        np.save(half, regions)
     return regions

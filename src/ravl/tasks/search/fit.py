@@ -11,6 +11,7 @@ import numpy as np
 
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.tasks.search.held import Held, best_hubness, measure, recall, to_json
@@ -25,7 +26,7 @@ from ravl.training.dual_encoder.pairs import Pairs, read_pairs, split
 from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.towers import seen_by, with_towers
 from ravl.training.dual_encoder.train import PairSplits, train_heads
-from ravl.training.fit_folder import begin, freeing
+from ravl.training.fit_folder import alone, begin, freeing
 from ravl.training.processes import is_main_process, main_process_first
 
 
@@ -59,11 +60,23 @@ def fit_retriever(
         What it gained; also in ``out`` as ``metrics.json`` and ``report.html``.
 
     Raises:
-        DataError: too few pictures or texts, an empty part, or a folder of another run.
+        DataError: too few pictures or texts, an empty part, a folder of another run, or another
+            process works in the folder.
         RavlError: the loss is no longer a number.
     """
-    settings = settings or RetrieverSettings()
-    out = Path(out)
+    with alone(Path(out)):
+        chosen = settings or RetrieverSettings()
+        return _fit(memory, Path(out), chosen, validation, test, progress)
+
+
+def _fit(
+    memory: Memory,
+    out: Path,
+    settings: RetrieverSettings,
+    validation: str | None,
+    test: str | None,
+    progress: bool | None,
+) -> RetrieverReport:
     progress = progress if is_main_process() else False
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
@@ -148,4 +161,4 @@ def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
             f"{file.parents[1]} was interrupted. Begin anew: name another folder with --out."
         )
     if not file.exists():
-        file.write_text(digest, encoding="utf-8")
+        write_text(file, digest)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array, Encoder
+from ravl.files.whole_file import whole_file
 from ravl.memory import Memory
 from ravl.progress import progress_bar
 
@@ -101,6 +102,5 @@ class KnownTexts(Encoder):
 
 
 def _save(file: Path, vectors: Array) -> None:
-    half = file.with_suffix(".part.npy")
-    np.save(half, vectors, allow_pickle=False)
-    half.replace(file)
+    with whole_file(file) as half:
+        np.save(half, vectors, allow_pickle=False)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 
 from ravl.evaluation import Score
+from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.pages.render import row_uri
 from ravl.pages.retriever_report import Example, ShownHit, Table, retriever_report
+from ravl.runs.run import write_json
 from ravl.tasks.search.held import Held, Metrics, Space
 from ravl.tasks.search.results import RetrieverReport
 from ravl.training.dual_encoder.pairs import Ints, Pairs
@@ -57,7 +56,7 @@ def write_report(
         _examples(memory, pairs, held, report.hubness, settings.seed),
         report.curve,
     )
-    (report.out / "report.html").write_text(page, encoding="utf-8")
+    write_text(report.out / "report.html", page)
     record: JsonObject = {
         "task": "search",
         "encoder": memory.encoder.spec,
@@ -68,7 +67,7 @@ def write_report(
         "curve": report.curve,
         "metrics": report.metrics,
     }
-    _write(report.out / "metrics.json", record)
+    write_json(report.out / "metrics.json", record)
 
 
 def _kept(report: RetrieverReport) -> str:
@@ -112,9 +111,3 @@ def _hits(
         row = memory.get(pairs.rows[held.chosen[i]])
         hits.append(ShownHit(row_uri(memory, row, SIDE), row.caption, i in right))
     return hits
-
-
-def _write(file: Path, record: JsonObject) -> None:
-    half = file.with_suffix(".part")
-    half.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    half.replace(file)

@@ -14,6 +14,7 @@ import numpy as np
 from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import Array
 from ravl.errors import PictureError
+from ravl.files.whole_file import whole_file
 from ravl.memory import Memory
 from ravl.progress import progress_bar
 from ravl.training.dual_encoder.material import Teacher
@@ -47,9 +48,8 @@ def ask_teacher(
         encoder = load_encoder(spec)
         pictures = _look(encoder, memory, pairs, show)
         texts = encoder.embed_texts(pairs.texts)
-        half = work / "teacher.half.npz"
-        np.savez(half, pictures=pictures, texts=texts)
-        half.replace(file)
+        with whole_file(file) as half:
+            np.savez(half, pictures=pictures, texts=texts)
     return Teacher(pictures, texts, _sharpness(pictures, texts, pairs, train))
 
 

@@ -14,6 +14,7 @@ import torch
 from ravl.encoders.base import Array, Encoder
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import early_recall, ranks_of_relevant
+from ravl.files.whole_file import write_text
 from ravl.training.dual_encoder.batches import HardNegativeSampler, PairData
 from ravl.training.dual_encoder.heads import RetrieverModel
 from ravl.training.dual_encoder.material import TrainingInputs
@@ -97,7 +98,7 @@ def train_heads(
     seconds = round(time.monotonic() - began, 1)
     if is_main_process():
         encoder.save(folder)
-        log.write_text(json.dumps({"curve": curve, "seconds": seconds}), encoding="utf-8")
+        write_text(log, json.dumps({"curve": curve, "seconds": seconds}))
     return encoder, curve, seconds
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import PictureError
+from ravl.files.whole_file import whole_file
 from ravl.progress import progress_bar
 
 BLOCK = 64  # pictures of a pass
@@ -54,5 +55,6 @@ def tuned_features(
             parts += [np.zeros(width, np.float32) if p is None else next(found) for p in prepared]
             bar(len(prepared), count)
     features = np.stack(parts).astype(np.float32)
-    np.save(file, features, allow_pickle=False)
+    with whole_file(file) as half:
+        np.save(half, features, allow_pickle=False)
     return features

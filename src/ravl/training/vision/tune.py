@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array, Encoder
 from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import DataError
+from ravl.files.whole_file import whole_file, write_text
 from ravl.models.linear import HeadFit, LinearHead, Loss, smoothed
 from ravl.training.trainer import train as run_training
 from ravl.training.vision.batches import ViewData, ViewOrder
@@ -202,11 +203,10 @@ def _first_head(
 def _finish(folder: Path, result: VisionResult) -> None:
     """Note the result, for the same call after a kill between here and the caller's own end."""
     result.tower.save(folder / TOWER)
-    np.savez(folder / HEAD, **cast(Any, result.head.arrays()))
+    with whole_file(folder / HEAD) as half:
+        np.savez(half, **cast(Any, result.head.arrays()))
     names = ("before", "curve", "seconds", "parameters", "rejected")
-    half = folder / f"{DONE}.half"
-    half.write_text(json.dumps({n: getattr(result, n) for n in names}), encoding="utf-8")
-    half.replace(folder / DONE)
+    write_text(folder / DONE, json.dumps({n: getattr(result, n) for n in names}))
 
 
 def _finished(folder: Path, encoder: Encoder) -> VisionResult:

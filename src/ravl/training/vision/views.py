@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from ravl.encoders.base import Array
 from ravl.encoders.towers.vision import Maps, VisionTower
 from ravl.errors import PictureError
+from ravl.files.whole_file import write_text
 from ravl.progress import progress_bar
 
 BLOCK = 32  # pictures between two notes of how far it came
@@ -173,10 +174,8 @@ class _Store:
         return known["done"], known["rejected"]
 
     def _write_note(self) -> None:
-        half = self._note.with_suffix(".half")
         known = {"key": self._key, "done": self.done, "rejected": self._rejected}
-        half.write_text(json.dumps(known), encoding="utf-8")
-        half.replace(self._note)
+        write_text(self._note, json.dumps(known))
 
 
 def _ahead(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ravl.data.whole_folder import STAGE, whole_folder
 from ravl.errors import DataError
+from ravl.files.whole_folder import STAGE, whole_folder
 
 
 def names(folder: Path) -> list[str]:
