@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ravl.data import pictures
+from ravl.data.decoder_process import DecoderProcess
 from ravl.errors import PictureError
 from ravl.serving import decoding
 from ravl.serving.decoding import Decoders
@@ -87,6 +90,34 @@ def test_too_many_that_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     first.join()
     assert decode(decoders, encoded((200, 200)))[0].size == (100, 100)
     decoders.close()
+
+
+def test_what_can_take_long_is_decoded_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = encoded((200, 200), "PNG"), encoded((2100, 2000), "PNG")
+    decoders = Decoders(50_000_000)
+    assert decode(decoders, small)[0].size == (100, 100)
+    assert decoders._processes == []
+    assert [p.size for p in decode(decoders, large, small)] == [(132, 125), (100, 100)]
+    (process,) = decoders._processes
+    worker = process._process
+    assert worker is not None
+    assert worker.poll() is None
+    monkeypatch.setattr(decoding, "SMALL", 100)  # bytes, too
+    assert decode(decoders, small)[0].size == (100, 100)
+    monkeypatch.setattr(decoding, "DEADLINE", 0.0)
+    monkeypatch.setattr(DecoderProcess, "start", lambda self: hang(self))
+    with pytest.raises(PictureError, match="takes more than 0 seconds"):
+        decode(decoders, large)
+    assert decoders.free
+    decoders.close()
+    assert worker.poll() is not None
+
+
+def hang(process: DecoderProcess) -> None:
+    process.close()
+    pipe = subprocess.PIPE
+    code = "import time; time.sleep(1000)"
+    process._process = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe)
 
 
 def test_a_server_whose_decoders_are_stuck_is_not_ready(

@@ -2,7 +2,8 @@
 
 A file of 34 bytes can be a picture of 50 million pixels. So sizes are read from the headers first,
 and a request whose pictures are too large is refused before a pixel is decoded. The threads are
-not those that read the memory: pictures that take long stop no other answer.
+not those that read the memory: pictures that take long stop no other answer. Each thread gives
+pictures that can take long to a process of its own, which is killed after ``DEADLINE`` seconds.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from time import monotonic
 
 from PIL import Image
 
 from ravl.data import pictures
+from ravl.data.decoder_process import DecoderProcess
 from ravl.errors import PictureError
 from ravl.serving.problems import Problem
 
@@ -24,7 +27,9 @@ THREADS = 2
 MOST_SENT = 1_000_000_000  # pixels of all pictures of one request
 MOST_KEPT = 50_000_000  # pixels of one request's pictures, once they are reduced
 MOST_WAITING = 2_000_000_000  # pixels of all requests that wait or are being decoded
-STUCK = 10.0  # seconds after which a thread that decodes counts as busy for good
+STUCK = 10.0  # seconds after which a thread that decodes counts as busy for long
+SMALL = 4_000_000  # pixels and bytes; smaller pictures take a fraction of a second, in the thread
+DEADLINE = 20.0  # seconds that a picture may take in a process
 
 
 class Decoders:
@@ -40,6 +45,9 @@ class Decoders:
         self._lock = threading.Lock()
         self._waiting = 0  # pixels
         self._began: dict[int, float] = {}  # when each thread began with its picture
+        self._large = threading.Lock()  # one large picture at a time, in all processes together
+        self._own = threading.local()  # the process of each thread
+        self._processes: list[DecoderProcess] = []
 
     async def decode(self, data: Sequence[bytes], hint: int) -> list[Image.Image]:
         """The pictures of one request, as :meth:`decode_each`.
@@ -93,6 +101,8 @@ class Decoders:
 
     def close(self) -> None:
         """Let go of the threads."""
+        for process in self._processes:
+            process.close()
         self._pool.shutdown(cancel_futures=True)
 
     def _submitted(
@@ -104,22 +114,34 @@ class Decoders:
             self._waiting += sum(sizes)
         futures = []
         for one, size in zip(data, sizes, strict=True):
-            future = self._pool.submit(self._decoded, one, hint)
+            future = self._pool.submit(self._decoded, one, size, hint)
             future.add_done_callback(partial(self._ended, size))
             futures.append(future)
         return futures
 
-    def _decoded(self, data: bytes, hint: int) -> Image.Image | PictureError:
+    def _decoded(self, data: bytes, size: int, hint: int) -> Image.Image | PictureError:
         thread = threading.get_ident()
         with self._lock:
             self._began[thread] = monotonic()
         try:
-            return pictures.decode(data, hint=hint, max_pixels=self._most)
+            if size <= SMALL and len(data) <= SMALL:
+                return pictures.decode(data, hint=hint, max_pixels=self._most)
+            with self._large if size > pictures.LARGE else nullcontext():
+                return self._process().decode(data, hint, self._most, DEADLINE)
         except PictureError as error:
             return error
         finally:
             with self._lock:
                 del self._began[thread]
+
+    def _process(self) -> DecoderProcess:
+        """This thread's own."""
+        process: DecoderProcess | None = getattr(self._own, "process", None)
+        if process is None:
+            process = self._own.process = DecoderProcess()
+            with self._lock:
+                self._processes.append(process)
+        return process
 
     def _ended(self, size: int, _: Future[Image.Image | PictureError]) -> None:
         with self._lock:
