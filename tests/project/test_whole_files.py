@@ -19,7 +19,9 @@ UNFINISHED = "into a run without run.json or metrics.json: the same command writ
 ADDED = "a line at the end of a file, in one call"
 KNOWN = {  # a list to be shortened
     "addresses.py: allow": ADDED,
+    "cache.py: _make": STAGED,
     "client/sending.py: encoded": NOT_ON_DISK,
+    "data/decoder_process.py: answer": "into a pipe",
     "data/pictures.py: thumbnail": NOT_ON_DISK,
     "demo/debian.py: _extract": STAGED,
     "demo/samples.py: fetch": STAGED,
