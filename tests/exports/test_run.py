@@ -244,7 +244,7 @@ def test_what_cannot_be_exported_is_refused(fitted: Path, exported: Path, tmp_pa
             export_run(tmp_path, tmp_path / "out", memory=memory)
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "file").touch()
-        with pytest.raises(DataError, match="is not empty"):
+        with pytest.raises(DataError, match="is not an empty folder"):
             export_run(fitted / "vote", tmp_path / "full", memory=memory)
         with pytest.raises(DataError, match="Ask for int8"):
             export_run(fitted / "vote", tmp_path / "out", memory=memory, data="label = 1")
