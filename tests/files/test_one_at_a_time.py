@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from ravl.files.lock import LOCK, BusyError, locked
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, make_examples
 
-FITS = {"model": "vote", "progress": False}
+FITS: dict[str, Any] = {"model": "vote", "progress": False}
 
 
 @pytest.fixture
