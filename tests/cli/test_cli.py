@@ -125,7 +125,7 @@ def test_search_page(run, shop, tmp_path):
     _, out, _ = run("search", shop / "shop.ravl", "a red thing", "-k", 3, "--html", page)
     assert "3 hits in" in out
     text = page.read_text("utf-8")
-    assert text.count('src="data:image/jpeg;base64,') == 3
+    assert text.count('src="data:image/jpeg;hash=') == 3
     assert "a red thing" in text
     assert not re.search(r"https?://|<script", text)
 

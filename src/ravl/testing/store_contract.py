@@ -538,6 +538,9 @@ class StoreContract:
         with shop.transaction():
             assert shop.history.forget_deleted() == 2
             assert shop.history.forget_deleted() == 0
+            assert shop.rows.column_names()
+            shop.rows.forget_column_names()
+            assert not shop.rows.column_names()
         shop.compact()
         known = str([v.to_json() for v in shop.history.versions(None, 99)])
         known += str(shop.history.states(0)) + str(shop.history.states(3))
