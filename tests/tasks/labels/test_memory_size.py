@@ -11,6 +11,7 @@ from ravl.models.gate import NUM_GATE_FEATURES, Gate
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.memory_size import (
     SHARES,
+    USUAL,
     Sized,
     best_growth,
     known_counts,
@@ -62,7 +63,7 @@ def growth_if(right: tuple[float, ...]) -> float:
     return best_growth(gate, sizes, logits, targets)
 
 
-def test_where_labels_travel_the_size_is_not_counted(data, linear):
+def test_where_labels_travel_the_usual_growth_is_taken(data, linear):
     level, logits = linear
     spread = with_growth(data, replace(level, spread=True), logits)
-    assert spread.gate.growth == 0
+    assert spread.gate.growth == USUAL

@@ -45,6 +45,7 @@ class LiveLabels(LabelMatrix):
         names, known: see :class:`LabelMatrix`.
         table: what the rows say, (N, C').
         worth: (N,).
+        own_counts: see :class:`LabelMatrix`.
         counts: how often each label occurs, (C',); None to count them when needed.
     """
 
@@ -57,11 +58,18 @@ class LiveLabels(LabelMatrix):
         known: int,
         table: LabelTable,
         worth: Array,
+        own_counts: Array,
         counts: Array | None = None,
         sums: Callable[[], KeySums] | None = None,
     ) -> None:
         self.__dict__.update(
-            datastore=datastore, names=names, known=known, worth=worth, _table=table, _sums=sums
+            datastore=datastore,
+            names=names,
+            known=known,
+            worth=worth,
+            own_counts=own_counts,
+            _table=table,
+            _sums=sums,
         )
         if counts is not None:
             self.__dict__["counts"] = counts
@@ -211,17 +219,18 @@ class LabelSource:
         known = len(names) if self._known is None else len(self._known)
         labels = _OwnLabels(found, places, len(names))
         spread = self._spread.at(view) if self._spread is not None else None
+        counts = np.zeros(len(names), np.float32)
+        there = places >= 0
+        counts[places[there]] = found.counts[there]
         if spread is None:
-            counts = np.zeros(len(names), np.float32)
-            there = places >= 0
-            counts[places[there]] = found.counts[there]
 
             def sums() -> KeySums:
                 return self._sums.at(view).of(places, len(names), counts)
 
-            return LiveLabels(datastore, names, known, labels, found.speaks, counts, sums)
+            speaks = found.speaks
+            return LiveLabels(datastore, names, known, labels, speaks, counts, counts, sums)
         worth = np.where(found.speaks > 0, np.float32(1), spread.worth)
-        return LiveLabels(datastore, names, known, spread.over(labels, names), worth)
+        return LiveLabels(datastore, names, known, spread.over(labels, names), worth, counts)
 
 
 class EvidenceSource:

@@ -42,7 +42,7 @@ class Sized:
 def known_counts(data: FitData) -> Array:
     """How many rows of the datastore have each label that the model knows, (C,)."""
     matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    return matrix.counts[: matrix.known]
+    return matrix.own_counts[: matrix.known]
 
 
 def with_growth(data: FitData, linear: LabelPredictor, logits: Array | None) -> LabelPredictor:
@@ -54,11 +54,11 @@ def with_growth(data: FitData, linear: LabelPredictor, logits: Array | None) -> 
         logits: see :func:`ravl.tasks.labels.levels.fit_head`; None for a tuned tower's head, whose
             validation examples are all unseen.
     """
-    if linear.spread:  # labels that travel reach the same rows in a smaller memory
-        return linear
+    gate = replace(linear.gate, counts=known_counts(data))
+    if linear.spread:  # labels that travel reach the same rows in a smaller memory: not measured
+        return replace(linear, gate=replace(gate, growth=USUAL))
     side = data.validation
     own = linear.logits(side.queries) if logits is None else logits[-len(side) :]
-    gate = replace(linear.gate, counts=known_counts(data))
     rng = np.random.default_rng(data.settings.seed)
     order = rng.permutation(len(data.datastore)) / max(len(data.datastore), 1)
     sizes = [_sized(data, linear, order < share) for share in SHARES]

@@ -28,6 +28,8 @@ class LabelMatrix:
         known: how many the model knows, C.
         labels: of each row, (N, C'): 1 for its labels; shares where they were propagated.
         worth: how far each row is to be believed, (N,), 0 where it says nothing.
+        own_counts: how many rows say each label themselves, (C',): labels that were propagated to
+            a row do not count.
     """
 
     datastore: Datastore
@@ -35,6 +37,7 @@ class LabelMatrix:
     known: int
     labels: Array
     worth: Array
+    own_counts: Array
 
     @property
     def table(self) -> LabelTable:
@@ -92,7 +95,7 @@ class LabelMatrix:
         table = task.table(datastore.rows, names)
         if hidden is not None:
             table[hidden] = 0
-        worth = (table.sum(1) > 0).astype(np.float32)
+        worth, own = (table.sum(1) > 0).astype(np.float32), table.sum(0)
         if spread and task.exclusive and 0 < worth.sum() < len(worth):
             table, worth = propagate(datastore.keys, table)
-        return cls(datastore, names, len(labels), table, worth)
+        return cls(datastore, names, len(labels), table, worth, own)
