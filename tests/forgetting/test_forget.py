@@ -39,7 +39,9 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     (tmp_path / "temporary").mkdir()
     (tmp_path / "shop").mkdir()
     draw(500, "red").save(tmp_path / "secret.png")
-    with Memory.create(tmp_path / "shop" / "shop.ravl", ColourEncoder(), timeout=0.2) as memory:
+    path = tmp_path / "shop" / "shop.ravl"
+    wait = 0.2  # any speed: a reader that stands in the way does so for the whole of a test
+    with Memory.create(path, ColourEncoder(), timeout=wait) as memory:
         memory.add(shades(tmp_path / "shop" / "pictures"))
         memory.add([example(tmp_path / "secret.png")], copy=True)
         (tmp_path / "secret.png").unlink()
