@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ravl.errors import EncoderError
+from ravl.json_types import JsonRecord, JsonValue
+from ravl.untrusted import damage_of, parse_json
 
 Array = NDArray[np.float32]
 Numbers = NDArray[Any]  # an array of any type
 
 PROBE_TEXT = "a red checked shirt on a wooden table, 木桌上的红格子衬衫"
 TRAINED = "trained:"  # prefix of the names of trained encoders
+LONGEST_NAME = 4096  # characters; it may hold the path of a folder
+OF_ENCODER = "Take the file from a copy of before, or make it again."
 SAME = 0.999  # minimum cosine of two probe vectors of the same encoder
 
 
@@ -197,10 +201,22 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:
-        """The inverse of :meth:`to_json`."""
-        data = json.loads(text)
-        parts = {k: _unpack(data[k]) for k in ("features", "picture", "text")}
-        return cls(spec=data["spec"], **parts)
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            EncoderError: the text is not a fingerprint.
+        """
+        with damage_of("The fingerprint of an encoder", OF_ENCODER, EncoderError):
+            return cls.from_record(parse_json(text))
+
+    @classmethod
+    def from_record(cls, record: JsonRecord) -> Fingerprint:
+        """The same, of JSON that was parsed."""
+        with damage_of("The fingerprint of an encoder", OF_ENCODER, EncoderError):
+            parts = {k: _unpack(k, record[k]) for k in ("features", "picture", "text")}
+            if parts["picture"].shape != parts["text"].shape:
+                raise ValueError("its vectors have different lengths")
+            return cls(spec=_spec(record["spec"]), **parts)
 
 
 def probe_picture() -> Image.Image:
@@ -236,5 +252,14 @@ def _pack(values: NDArray[np.float16]) -> str:
     return base64.b64encode(values.astype("<f2").tobytes()).decode()
 
 
-def _unpack(text: str) -> NDArray[np.float16]:
-    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float16)
+def _unpack(name: str, text: JsonValue) -> NDArray[np.float16]:
+    values = np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float16)
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"{name!r} holds no numbers, or some that are not finite")
+    return values
+
+
+def _spec(name: JsonValue) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError("'spec' is not the name of an encoder")
+    return name

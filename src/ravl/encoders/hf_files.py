@@ -6,11 +6,11 @@ an error and is never replaced by a default, because wrong preprocessing gives n
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from ravl.errors import EncoderError
+from ravl.untrusted import read_json
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _TOKENIZERS = (
@@ -85,9 +85,8 @@ def missing_files(folder: Path) -> list[str]:
 def _processor_holds_pictures(folder: Path) -> bool:
     """Processors saved by transformers 5 contain the preprocessing of pictures in their file."""
     try:
-        text = (folder / "processor_config.json").read_text("utf-8")
-        return bool(json.loads(text).get("image_processor"))
-    except (OSError, ValueError, AttributeError):
+        return bool(read_json(folder / "processor_config.json").get("image_processor"))
+    except (OSError, ValueError):
         return False
 
 

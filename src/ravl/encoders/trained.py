@@ -27,6 +27,7 @@ from PIL import Image
 from ravl.encoders.base import TRAINED, Array, Encoder, Fingerprint
 from ravl.encoders.heads import Head
 from ravl.encoders.trained_files import (
+    AGAIN,
     FORMAT,
     SETTINGS,
     TOWERS,
@@ -39,6 +40,7 @@ from ravl.encoders.trained_files import (
 from ravl.errors import EncoderError, EncoderMismatchError
 from ravl.files.whole_file import write_bytes
 from ravl.json_types import JsonObject
+from ravl.untrusted import damage_of
 
 if TYPE_CHECKING:
     from ravl.encoders.towers.text import TextTower
@@ -231,15 +233,11 @@ class TrainedEncoder(Encoder):
             if name not in state:
                 raise EncoderError(f"The trained encoder lacks its file {name}.")
         settings = read_settings(state[SETTINGS])
-        try:
+        with damage_of(f"{SETTINGS} of the trained encoder", AGAIN, EncoderError):
             name = str(settings["base"])
             share, text_share = float(settings["share"]), float(settings["text_share"])
             powers = [float(settings[f"{side}_power"]) for side in ("picture", "text")]
-            known = Fingerprint.from_json(json.dumps(settings["fingerprint"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise EncoderError(
-                f"{SETTINGS} of the trained encoder is damaged: {error!r}."
-            ) from error
+            known = Fingerprint.from_record(settings["fingerprint"])
         arrays = read_arrays(state[WEIGHTS])
         picture, text = (
             Head.from_arrays(

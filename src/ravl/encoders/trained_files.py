@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ravl import untrusted
 from ravl.encoders.base import Array
 from ravl.errors import EncoderError
 from ravl.json_types import JsonObject
+from ravl.untrusted import damage_of, parse_json
 
 # formats of the files, without and with towers; an older ravl would misread them
 FORMAT, TOWERS = 1, 2
+AGAIN = "Train it again, or take its files from a copy of before."
 SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
 TUNED = ("vision.json", "vision.safetensors", "text.json", "text.safetensors")  # of towers
 
@@ -39,11 +41,9 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
 
 def read_settings(data: bytes) -> JsonObject:
     """The content of ``encoder.json``; EncoderError if it is damaged or from a newer ravl."""
-    try:
-        settings = json.loads(data)
+    with damage_of(f"{SETTINGS} of the trained encoder", AGAIN, EncoderError):
+        settings = parse_json(data)
         found = int(settings["format"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise EncoderError(f"{SETTINGS} of the trained encoder is damaged: {error!r}.") from error
     if found > TOWERS:
         raise EncoderError(
             f"The trained encoder was made by a newer ravl (format {found}; this one reads up to "
@@ -54,10 +54,4 @@ def read_settings(data: bytes) -> JsonObject:
 
 def read_arrays(data: bytes) -> dict[str, Array]:
     """The content of ``encoder.safetensors``; raises EncoderError if it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        return dict(load(data))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise EncoderError(f"{WEIGHTS} of the trained encoder is damaged: {error}.") from error
+    return untrusted.read_arrays(data, f"{WEIGHTS} of the trained encoder", AGAIN, EncoderError)

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from ravl.data import QA, Example, Scalar
-from ravl.store.row import Row
+from ravl.errors import MemoryFileError
+from ravl.store.row import Row, texts_in
+from ravl.untrusted import ADVICE, MOST_IN_CELL, damage_of, parse_json
 
 T = TypeVar("T")
 S = TypeVar("S", str | None, Scalar)
@@ -45,10 +47,16 @@ class Claim:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """What :meth:`to_json` wrote."""
-        record = json.loads(text)
-        lists = {name: tuple(record.get(name, ())) for name in ("texts", "tags", "qa")}
-        return cls(label=record.get("label"), columns=record.get("columns", {}), **lists)
+        """What :meth:`to_json` wrote.
+
+        Raises:
+            MemoryFileError: it is damaged.
+        """
+        with damage_of("What a source said of a row", ADVICE, MemoryFileError):
+            record = parse_json(text, MOST_IN_CELL)
+            lists = {name: texts_in(record.get(name, [])) for name in ("texts", "tags", "qa")}
+            columns = {name: str(value) for name, value in record.get("columns", {}).items()}
+            return cls(label=record.get("label"), columns=columns, **lists)
 
     def to_json(self) -> str:
         """As a short text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.pages.score_words import difference, measure_name, value_and_interval
 from ravl.runs.run import RUN
 from ravl.runtime.names import MANIFEST
+from ravl.untrusted import damage_of, read_json
 
 CARD = "README.md"
 MEASURES = 5  # columns of the table
@@ -247,8 +247,8 @@ def _score(found: Mapping[str, float]) -> Score:
 def _read(file: Path) -> JsonObject:
     if not file.is_file():
         return {}
-    found: JsonObject = json.loads(file.read_text("utf-8"))
-    return found
+    with damage_of(str(file), "Fit the run again."):
+        return read_json(file)
 
 
 def _plain(text: str) -> str:

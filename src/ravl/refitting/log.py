@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from ravl.errors import DataError
 from ravl.json_types import JsonObject
 from ravl.runs.run import write_json
+from ravl.untrusted import damage_of, read_json
 
 LOG = "refits.json"
 
@@ -21,13 +20,11 @@ def read_log(folder: Path) -> list[JsonObject]:
     file = folder / LOG
     if not file.exists():
         return []
-    try:
-        found: list[JsonObject] = json.loads(file.read_text("utf-8"))["attempts"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{file} is damaged ({error!r}). Move it away; the next refit begins a new one."
-        ) from error
-    return found
+    with damage_of(str(file), "Move it away; the next refit begins a new one."):
+        found: list[JsonObject] = read_json(file)["attempts"]
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise ValueError("the attempts are not a list of objects")
+        return found
 
 
 def note(folder: Path, attempt: JsonObject) -> None:

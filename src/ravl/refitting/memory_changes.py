@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from ravl.training.examples import Examples, read_labelled, remember
 from ravl.training.refit_hooks import RefitHooks
 from ravl.training.refit_plan import HELD, SPLIT
 from ravl.training.splits import LEFT_OUT, SPLIT_NAMES, Splits, draw
+from ravl.untrusted import MOST_OF_PICTURES, read_json, reason_of
 
 NEW = -2  # a picture that the run does not know
 SEED = 100  # beside that of the fit: what is new is drawn by itself
@@ -87,13 +87,13 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
     """
     file = run.folder / SPLIT
     try:
-        split = json.loads(file.read_text("utf-8"))
+        split = read_json(file, MOST_OF_PICTURES)
         ids = {name: [str(id) for id in split[name]] for name in SPLIT_NAMES}
         hashes: dict[str, list[str]] | None = split.get("hashes")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:
         raise DataError(
-            f"{file} is missing or damaged ({error!r}), so it is not known what the run has "
-            f"learned from. Fit it again with ravl fit {run.task}."
+            f"{file} is missing or damaged ({reason_of(error)}), so it is not known what the run "
+            f"has learned from. Fit it again with ravl fit {run.task}."
         ) from error
     if hashes is None:  # of an older ravl
         named = {row.id: row.hash for row in memory.rows() if row.hash is not None}

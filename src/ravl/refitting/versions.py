@@ -8,7 +8,6 @@ Last, ``run.json`` points nowhere any more. What was cut off is ended by the nex
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,9 +16,20 @@ from typing import Any
 
 from ravl.errors import DataError
 from ravl.files.lock import locked, moment
-from ravl.json_types import JsonObject
+from ravl.json_types import JsonObject, JsonValue
 from ravl.refitting.log import LOG, note
-from ravl.runs.run import AT, HISTORY, NUMBER, REPORTS, RUN, Run, open_run, write_json
+from ravl.runs.run import (
+    AGAIN,
+    AT,
+    HISTORY,
+    NUMBER,
+    REPORTS,
+    RUN,
+    Run,
+    open_run,
+    read_record,
+    write_json,
+)
 
 BACK = "rolling back"  # in run.json, until a rollback has ended
 OURS = (HISTORY, REPORTS, LOG, RUN)  # of the run as a whole, not of a version
@@ -33,7 +43,7 @@ def versions(folder: Path) -> list[int]:
 
 def current(folder: Path) -> int:
     """The number of the version in its place; what was never refitted will be the first."""
-    return int(_record(folder).get(NUMBER, 1))
+    return _number(folder, read_record(folder).get(NUMBER, 1))
 
 
 def rollback(run: str | Path, version: int | None = None) -> int:
@@ -78,7 +88,7 @@ def replace_champion(folder: Path, challenger: Path) -> int:
         keep(folder)
     number = max(versions(folder)) + 1
     place = folder / HISTORY / str(number)
-    record = _placed(_record(challenger), challenger, place) | {NUMBER: number}
+    record = _placed(read_record(challenger), challenger, place) | {NUMBER: number}
     write_json(challenger / RUN, record)
     challenger.rename(place)
     publish(folder, number)
@@ -92,7 +102,7 @@ def keep(folder: Path) -> None:
     half.mkdir(parents=True)
     for item in _items(folder):
         _link(item, half / item.name)
-    write_json(half / RUN, _placed(_record(folder), folder, place) | {NUMBER: 1})
+    write_json(half / RUN, _placed(read_record(folder), folder, place) | {NUMBER: 1})
     half.rename(place)
 
 
@@ -105,7 +115,7 @@ def publish(folder: Path, number: int, why: Mapping[str, Any] | None = None) -> 
         why: what ``run.json`` says in addition, until it is removed.
     """
     place = folder / HISTORY / str(number)
-    record = _placed(_record(place), place, folder) | dict(why or {})
+    record = _placed(read_record(place), place, folder) | dict(why or {})
     write_json(folder / RUN, record | {AT: f"{HISTORY}/{number}"})
     new = {item.name for item in _items(place)}
     for item in _items(folder):
@@ -131,17 +141,17 @@ def mend(folder: Path) -> int | None:
     for half in (*folder.glob("work-*"), *(folder / HISTORY).glob("*.part")):
         if not half.name.startswith("work-refit-"):
             _remove(half)
-    record = _record(folder)
+    record = read_record(folder)
     back = {BACK: True} if BACK in record else {}
     if AT in record:
-        publish(folder, int(record[NUMBER]), back)
+        publish(folder, _number(folder, record.get(NUMBER)), back)
     return _end_rollback(folder) if back else None
 
 
 def _end_rollback(folder: Path) -> int:
     """Log a rollback whose files are in their place; then it has ended."""
-    record = _record(folder)
-    number = int(record[NUMBER])
+    record = read_record(folder)
+    number = _number(folder, record.get(NUMBER))
     note(folder, {"at": moment(), "state": "rolled back", "version": number})
     write_json(folder / RUN, {name: value for name, value in record.items() if name != BACK})
     return number
@@ -156,9 +166,10 @@ def _items(folder: Path) -> list[Path]:
     )
 
 
-def _record(folder: Path) -> JsonObject:
-    record: JsonObject = json.loads((folder / RUN).read_text("utf-8"))
-    return record
+def _number(folder: Path, found: JsonValue) -> int:
+    if type(found) is not int:
+        raise DataError(f"{folder / RUN} is damaged: its version is {found!r:.50}. {AGAIN}")
+    return found
 
 
 def _placed(record: JsonObject, before: Path, after: Path) -> JsonObject:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ravl.errors import DataError
 from ravl.runs.run import write_json
 from ravl.runs.signals import Signals
+from ravl.untrusted import MOST_OF_PICTURES, damage_of, read_json
 
 REFERENCE = "reference.json"
 
@@ -52,10 +52,6 @@ def read_reference(folder: Path) -> Reference:
             "made it. Fit it again, or name pictures of that time that it was not trained on: "
             f"ravl drift {folder} --reference PICTURES"
         )
-    try:
-        record = json.loads(file.read_text("utf-8"))
+    with damage_of(str(file), f"Make it anew: ravl drift {folder} --reference PICTURES"):
+        record = read_json(file, MOST_OF_PICTURES)
         return Reference(Signals.from_json(record), int(record["memory_version"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{file} is damaged ({error!r}). Make it anew: ravl drift {folder} --reference PICTURES"
-        ) from error

@@ -5,7 +5,6 @@ It lies in columns of its own, so that what people said always stays separate fr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Datastore
 from ravl.retrieval.live import Followed, View
 from ravl.store.blocks import BlockList
+from ravl.untrusted import parse_json
 
 CAPTION, LABEL = "generated_caption", "generated_label"
 TAGS, ANSWERS = "generated_tags", "generated_qa"
@@ -70,7 +70,7 @@ def of_people(
 def _listed(row: Row, column: str) -> list[JsonValue]:
     """The list in a column; empty where there is none, or it is damaged."""
     try:
-        found = json.loads(str(row.columns.get(column) or "[]"))
+        found = parse_json(str(row.columns.get(column) or "[]"))
     except ValueError:
         return []
     return found if isinstance(found, list) else []

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,11 +36,13 @@ from ravl.runs import format1
 from ravl.runs.files import FILES, check_files, hashes_of_run
 from ravl.runs.networks import Networks, Torch
 from ravl.runtime.names import MANIFEST
+from ravl.untrusted import damage_of, read_arrays, read_json
 
 FORMAT = 2  # raise when an older ravl would misread a run; see also ravl.runs.format1
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
 GENERATOR = "generator"
 HISTORY, REPORTS = "history", "refits"  # earlier versions, and the pages of refits
+AGAIN = "Fit the run again, or pull it again."
 NUMBER = "history"  # of run.json: which version it is, once it was refitted
 AT = "at"  # of run.json while versions are exchanged: the folder that is whole
 
@@ -72,14 +75,8 @@ class Run:
 
     def arrays(self) -> dict[str, dict[str, Array]]:
         """Arrays of each part of the predictor, by the part's name."""
-        from safetensors.numpy import load_file
-
-        try:
-            flat = load_file(self.folder / ARRAYS)
-        except Exception as error:
-            raise DataError(
-                f"{self.folder / ARRAYS} is missing or damaged ({error}). Fit the run again."
-            ) from error
+        file = self.folder / ARRAYS
+        flat = read_arrays(file, str(file), AGAIN)
         parts: dict[str, dict[str, Array]] = {}
         for name, array in flat.items():
             part, _, inner = name.partition(".")
@@ -96,7 +93,7 @@ class Run:
         Raises:
             EncoderMismatchError: says what was found and what to do.
         """
-        fitted = Fingerprint.from_json(json.dumps(self.record["encoder"]))
+        fitted = Fingerprint.from_record(self.record["encoder"])
         now = memory.store.spaces.current().fingerprint
         if now.matches(fitted) or (now.same_vision(fitted) and not exact):
             return
@@ -133,7 +130,7 @@ def open_run(folder: str | Path, *, verify: bool = True) -> Run:
             if record == before:
                 raise  # otherwise a refit has put another version in its place meanwhile
     else:
-        return open_run(folder / str(record[AT]), verify=verify)
+        return open_run(_version(folder, record), verify=verify)
     if (folder / MANIFEST).is_file():
         from ravl.runtime.networks import OnnxNetworks
 
@@ -155,20 +152,47 @@ def _read(folder: Path) -> JsonRecord:
         else:
             hint = "Name the folder that ravl fit wrote with --out."
         raise DataError(f"{folder} holds no fitted run. {hint}")
-    try:
-        record: JsonRecord = json.loads(file.read_text("utf-8"))
-        int(record["format"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise DataError(f"{file} is damaged ({error!r}). Fit the run again.") from error
-    return record
+    return read_record(folder)
 
 
 def _opened(folder: Path, record: JsonRecord) -> Run:
     """A run of any format that this ravl reads."""
-    number = int(record["format"])
+    return Run(folder, format1.upgraded(record) if record["format"] == 1 else record)
+
+
+def _version(folder: Path, record: JsonRecord) -> Path:
+    """The folder of the version that stands in for a run while versions are exchanged."""
+    name = str(record[AT])
+    version = folder / name
+    if not re.fullmatch(rf"{HISTORY}/\d+", name) or AT in read_record(version):
+        raise DataError(f"{folder / RUN} names {name!r:.100} as its version. {AGAIN}")
+    return version
+
+
+def read_record(folder: Path) -> JsonObject:
+    """What ``run.json`` holds, of format 1 or 2.
+
+    Raises:
+        DataError: it is damaged, or a newer ravl made it.
+    """
+    file = folder / RUN
+    with damage_of(f"{file}", AGAIN):
+        record = read_json(file)
+        number = int(record["format"])
+        if number <= FORMAT:
+            _check(record)
     if number > FORMAT:
         raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
-    return Run(folder, format1.upgraded(record) if number == 1 else record)
+    return record
+
+
+def _check(record: JsonRecord) -> None:
+    """Refuse a record without what every run has."""
+    memory = record["memory"]
+    paths = memory["path"], memory["relative"]
+    for text in (record["task"], record["encoder"]["spec"], *paths):
+        if not isinstance(text, str) or "\0" in text:
+            raise ValueError("a name in it is not a text")
 
 
 def open_memory(run: Run, memory: Memory | str | Path | None, exact: bool) -> Memory:

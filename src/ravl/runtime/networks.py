@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from ravl.runtime.generator import OnnxGenerator
 from ravl.runtime.reader import OnnxReader
 from ravl.runtime.tokenizer import OnnxTokenizer
 from ravl.runtime.tower import OnnxTower
+from ravl.untrusted import damage_of, read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,11 @@ class OnnxNetworks:
             DataError: the manifest is damaged, or from a newer ravl.
         """
         file = folder / names.MANIFEST
-        try:
-            manifest = json.loads(file.read_text("utf-8"))
+        with damage_of(str(file), "Export the run again."):
+            manifest = read_json(file)
             number = int(manifest["format"])
-            manifest["networks"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file} is damaged ({error}). Export the run again.") from error
+            if not isinstance(manifest["networks"], dict):
+                raise ValueError("its networks are not an object")
         if number > names.FORMAT:
             raise DataError(
                 f"{folder} was exported by a newer ravl (format {number}). Update ravl."

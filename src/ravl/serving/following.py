@@ -6,7 +6,6 @@ two passes of the model's own thread. No request is lost, and none is answered b
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from ravl.errors import DataError
 from ravl.runs.run import AT, NUMBER, RUN
 from ravl.serving.models import Item, Served
 from ravl.tasks.model import Model
+from ravl.untrusted import parse_json
 
 PAUSE = 5.0  # seconds between two looks
 
@@ -112,6 +112,6 @@ def _mark(folder: Path) -> str | None:
     """What tells one version of a run from another; None while versions are exchanged."""
     try:
         text = (folder / RUN).read_text("utf-8")
-        return None if AT in json.loads(text) else text
-    except (OSError, ValueError):  # the next look will do
+        return None if AT in parse_json(text) else text
+    except (OSError, TypeError, ValueError):  # the next look will do
         return None

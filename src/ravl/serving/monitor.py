@@ -6,7 +6,6 @@ Kept is what the answers tell about pictures, never a picture.
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import threading
 import traceback
@@ -23,6 +22,7 @@ from ravl.runs.run import write_json
 from ravl.runs.signals import Signals
 from ravl.serving.metrics import Metrics
 from ravl.serving.models import Options, Served
+from ravl.untrusted import read_json
 
 SAME = {"abstain"}  # the options with which answers still are those of fitting time
 SAVED = 20  # answers after which the state is written again
@@ -189,7 +189,6 @@ class Monitor:
 
 def _read(file: Path) -> JsonObject:
     try:
-        found = json.loads(file.read_text("utf-8"))
+        return read_json(file)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,10 +14,11 @@ from ravl.files.whole_file import write_text
 from ravl.hashes import hash_of
 from ravl.json_types import JsonObject, JsonValue
 from ravl.runs.files import FILES, check_files
-from ravl.runs.run import AT, FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
+from ravl.runs.run import AGAIN, AT, HISTORY, REPORTS, RUN, Run, open_run, read_record, write_json
 from ravl.runtime.names import MANIFEST as EXPORT
 from ravl.sharing.copies import Pictures, copy_memory
 from ravl.sharing.manifest import MANIFEST, Manifest, is_safe, is_taken
+from ravl.untrusted import damage_of, read_json
 
 UNFINISHED = "work"  # folder of a fit that is under way, or was interrupted
 LOGS = "logs"  # of TensorBoard
@@ -105,6 +105,18 @@ def _run(
         if with_memory:
             raise DataError(f"{folder} names no memory. Push the memory by itself.")
         return parcel
+    with damage_of(f"The run in {folder}", AGAIN):
+        return _whole_run(parcel, folder, scratch, with_memory, with_pictures, show)
+
+
+def _whole_run(
+    parcel: Artifact,
+    folder: Path,
+    scratch: Path,
+    with_memory: bool,
+    with_pictures: bool,
+    show: bool | None,
+) -> Artifact:
     run = read_run(folder)
     if AT in run.record:
         raise DataError(
@@ -130,7 +142,7 @@ def _run(
     write_json(scratch / RUN, record)
     parcel.files[RUN] = scratch / RUN
     if EXPORT in parcel.files:
-        about: JsonObject = json.loads(parcel.files[EXPORT].read_text("utf-8"))
+        about = read_json(parcel.files[EXPORT])
         about["run"] = Path(str(about.get("run", ""))).name
         write_json(scratch / EXPORT, about)
         parcel.files[EXPORT] = scratch / EXPORT
@@ -146,15 +158,7 @@ def read_run(folder: Path) -> Run:
     file = folder / RUN
     if not file.is_file():
         return open_run(folder)  # says what is wrong
-    try:
-        record = json.loads(file.read_text("utf-8"))
-        number = int(record["format"])
-        _ = record["task"], record["encoder"]["spec"], record["memory"]["relative"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error!r}). Fit the run again.") from error
-    if number > FORMAT:
-        raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
-    return Run(folder, record)
+    return Run(folder, read_record(folder))
 
 
 def _moved(record: JsonValue, memory: str) -> JsonObject:

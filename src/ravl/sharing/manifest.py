@@ -18,6 +18,7 @@ from ravl._version import __version__
 from ravl.errors import DataError
 from ravl.hashes import FileHash, difference, from_json
 from ravl.json_types import JsonValue
+from ravl.untrusted import parse_json, reason_of
 
 MANIFEST = "ravl.json"
 FORMAT = 1  # raise when an older ravl would misread a manifest
@@ -88,9 +89,7 @@ class Manifest:
             DataError: it is damaged, a newer ravl wrote it, or a name in it leaves the folder.
         """
         try:
-            if len(data) > MOST_BYTES:
-                raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-            record = json.loads(data)
+            record = parse_json(data, MOST_BYTES)
             number = int(record["format"])
             files = _entries(record["files"])
             found = cls(
@@ -102,10 +101,10 @@ class Manifest:
             )
             if number <= FORMAT:
                 _check(found)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            why = f"{error!r}" if isinstance(error, KeyError) else str(error)
+        except Exception as error:
             raise DataError(
-                f"{MANIFEST} of {place} is damaged: {why}. Push it there again with --force."
+                f"{MANIFEST} of {place} is damaged: {reason_of(error)}. Push it there again with "
+                "--force."
             ) from error
         if number > FORMAT:
             raise DataError(f"{place} was pushed by a newer ravl (format {number}). Update ravl.")

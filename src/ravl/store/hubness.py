@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.errors import QueryError
+from ravl.errors import MemoryFileError, QueryError
 from ravl.store.contract import Store
 from ravl.store.records import KeptHubs
 from ravl.store.space import Kind
 from ravl.store.top_k import Positions
 from ravl.store.vectors import Vectors
+from ravl.untrusted import damage_of, parse_json
 
 BANK = 4096  # vectors that tell who is a hub
 LEAST = 64  # minimal size of the bank for useful hubs
@@ -167,8 +168,13 @@ class HubCache:
         found = self._store.notes.hubs(self._kind)
         if found is None or found.bank != _digest(bank):
             return None
-        space, change, of_bank = json.loads(found.moment)
-        keys, values = np.frombuffer(found.keys, np.int64), np.frombuffer(found.hubs, "<f4")
+        try:
+            space, change, of_bank = map(int, parse_json(found.moment))
+            keys, values = np.frombuffer(found.keys, np.int64), np.frombuffer(found.hubs, "<f4")
+        except (TypeError, ValueError):
+            return None  # it is only a cache
+        if keys.shape != values.shape or not np.isfinite(values).all():
+            return None
         return _Known((space, change, of_bank), keys, bank, values.astype(np.float32))
 
     def _follow(
@@ -216,9 +222,13 @@ def read_strength(store: Store) -> float:
     found = store.notes.get(NOTE)
     if found is None:
         return 0.0
-    note = json.loads(found)
+    with damage_of(f"The note on hubness in {store.path}", "Set it again.", MemoryFileError):
+        note = parse_json(found)
+        strength, space = float(note["strength"]), note["space"]
+        if not 0 <= strength <= STRONGEST:
+            raise ValueError(f"the strength is {strength:g}")
     # What is best for one encoder says nothing about another.
-    return float(note["strength"]) if note["space"] == store.spaces.state().space else 0.0
+    return strength if space == store.spaces.state().space else 0.0
 
 
 def write_strength(store: Store, strength: float) -> None:

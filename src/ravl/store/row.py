@@ -10,7 +10,7 @@ from pathlib import Path
 from ravl.data import QA, Example, Scalar
 from ravl.encoders.base import Array, Numbers
 from ravl.errors import DataError
-from ravl.json_types import JsonObject, JsonRecord
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +129,44 @@ def check_computed(old: Row | None, new: Row, computed: Computed) -> None:
 
 
 def user_fields(data: JsonRecord) -> JsonObject:
-    """The fields of a row that users put in, out of what :meth:`Row.to_json` gives."""
-    picture = data.get("picture")
+    """The fields of a row that users put in, out of what :meth:`Row.to_json` gives.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: the data is not of that form.
+    """
+    picture, label = data.get("picture"), data.get("label")
     return {
-        "id": data["id"],
-        "path": Path(picture) if picture else None,
-        "label": data.get("label"),
-        "texts": tuple(data.get("texts", ())),
-        "tags": tuple(data.get("tags", ())),
-        "qa": tuple(QA(q["question"], tuple(q["answers"])) for q in data.get("qa", ())),
-        "columns": dict(data.get("columns", {})),
-        "source": data.get("source", ""),
+        "id": _text(data["id"]),
+        "path": Path(_text(picture)) if picture else None,
+        "label": None if label is None else _text(label),
+        "texts": texts_in(data.get("texts", [])),
+        "tags": texts_in(data.get("tags", [])),
+        "qa": tuple(QA(_text(q["question"]), texts_in(q["answers"])) for q in data.get("qa", ())),
+        "columns": columns_in(data.get("columns", {})),
+        "source": _text(data.get("source", "")),
     }
+
+
+def texts_in(value: JsonValue) -> tuple[str, ...]:
+    """A list of texts that was read; ValueError where it is something else."""
+    if not isinstance(value, list) or not all(type(text) is str for text in value):
+        raise ValueError("a list of texts holds something else")
+    return tuple(value)
+
+
+def columns_in(value: JsonValue) -> dict[str, Scalar]:
+    """The user's columns that were read; ValueError where they are something else."""
+    if not isinstance(value, dict):
+        raise ValueError("the columns are not an object")
+    if any(isinstance(each, dict | list) for each in value.values()):
+        raise ValueError("a column holds several values")
+    return value
+
+
+def _text(value: JsonValue) -> str:
+    if type(value) is not str or "\0" in value:
+        raise ValueError("a text is not a text")
+    return value
 
 
 def unwritable(row: Row) -> str | None:

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from ravl.errors import DataError, PictureError, QueryError, RavlError
+from ravl.errors import PictureError, QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Answer, Classification, Tagging
-from ravl.runs.run import Run, open_memory, open_run
+from ravl.runs.run import AGAIN, Run, open_memory, open_run
 from ravl.tasks import registry
 from ravl.tasks.contract import Pipeline, Task
 from ravl.tasks.each import answer_each
 from ravl.tasks.options import AnswerOptions, CaptionOptions, TextOptions, check_options
 from ravl.tasks.pairing import OnePicture, picture_list, text_list
+from ravl.untrusted import damage_of
 
 if TYPE_CHECKING:
     from ravl.tasks.ask.results import Reply
     from ravl.tasks.caption.results import Caption
     from ravl.tasks.match.results import Matching
-
-
-DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-
-
-@contextmanager
-def _damage(run: Run) -> Iterator[None]:
-    """What a run holds that no fit writes becomes a sentence."""
-    try:
-        yield
-    except RavlError:
-        raise
-    except DAMAGE as error:
-        raise DataError(
-            f"The run in {run.folder} is damaged ({error!r:.200}). Fit it again, or pull it again."
-        ) from error
 
 
 def untrained() -> tuple[str, ...]:
@@ -88,11 +63,11 @@ class Model:
             return
         self.run = folder if isinstance(folder, Run) else open_run(folder)
         exact = bool(self.run.record.get("reads_texts"))
-        with _damage(self.run):
+        with damage_of(f"The run in {self.run.folder}", AGAIN):
             self.memory = open_memory(self.run, memory, exact)
         self._own_memory = not isinstance(memory, Memory)
         try:
-            with _damage(self.run):
+            with damage_of(f"The run in {self.run.folder}", AGAIN):
                 self.predictor = self._load(self.run)
         except BaseException:  # a damaged run
             self.close()

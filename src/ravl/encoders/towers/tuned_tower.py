@@ -14,9 +14,11 @@ from torch import nn
 from ravl.encoders.base import Encoder, Fingerprint
 from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, parse_strategy, trainable
+from ravl.encoders.trained_files import AGAIN
 from ravl.errors import EncoderError, EncoderMismatchError
 from ravl.files.whole_file import write_bytes
 from ravl.json_types import JsonObject
+from ravl.untrusted import damage_of, parse_json
 
 FORMAT = 1  # format of the files; increase when an older ravl would misread them
 ATTENTION = ("q_proj", "v_proj", "query", "value")  # adapters help most here (Hu et al. 2021)
@@ -118,7 +120,8 @@ class Tower(ABC):
                 f"The {cls.kind} tower was tuned from the encoder {settings['encoder']}, and "
                 f"{base.spec} computes other features. Load the first one."
             )
-        tower = cls(base, settings["strategy"], **settings.get("options", {}))
+        with damage_of(names[0], AGAIN, EncoderError):
+            tower = cls(base, settings["strategy"], **settings.get("options", {}))
         tower._fill(state.get(names[1]), names[1])
         return tower
 
@@ -136,12 +139,10 @@ class Tower(ABC):
     def _settings(cls, state: Mapping[str, bytes], name: str) -> JsonObject:
         if name not in state:
             raise EncoderError(f"{name} does not exist, so there is no {cls.kind} tower to load.")
-        try:
-            settings: JsonObject = json.loads(state[name])
+        with damage_of(name, AGAIN, EncoderError):
+            settings: JsonObject = parse_json(state[name])
             version, _ = int(settings["format"]), Fingerprint.from_json(settings["fingerprint"])
             settings["strategy"], settings["encoder"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise EncoderError(f"{name} was not written by ravl: {error}.") from error
         if version > FORMAT:
             raise EncoderError(f"{name} is a {cls.kind} tower of a newer ravl. Update ravl.")
         return settings

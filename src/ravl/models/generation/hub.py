@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 from ravl.encoders.hf_loading import quiet
 from ravl.errors import EncoderError
+from ravl.untrusted import damage_of, read_json
 
 if TYPE_CHECKING:
     from transformers import (
@@ -73,7 +73,8 @@ def _is_whole(folder: Path) -> bool:
     index = folder / "model.safetensors.index.json"
     weights = {"model.safetensors"}
     if index.is_file():
-        weights = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        with damage_of(str(index), "Fetch the model again.", EncoderError):
+            weights = set(map(str, read_json(index)["weight_map"].values()))
     tokens = any((folder / name).is_file() for name in _TOKENIZERS)
     return tokens and all((folder / name).is_file() for name in {"config.json", *weights})
 

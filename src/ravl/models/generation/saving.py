@@ -11,6 +11,7 @@ from ravl import addresses
 from ravl.errors import EncoderError, EncoderMismatchError
 from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
+from ravl.untrusted import read_json, reason_of
 
 if TYPE_CHECKING:
     from ravl.models.generation.adapted import Adapted
@@ -75,11 +76,12 @@ def read_settings(folder: Path, kind: str = "") -> Settings:
     """
     path = folder / FILE
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path)
         version = int(data.pop("format"))
         found = Settings(**data)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EncoderError(f"{path} is not the file of a trained generator: {error}.") from error
+    except Exception as error:
+        why = reason_of(error)
+        raise EncoderError(f"{path} is not the file of a trained generator: {why}.") from error
     if version > FORMAT:
         raise EncoderError(f"{path} was written by a newer ravl. Update ravl to read it.")
     if kind and found.kind != kind:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path as File
 from typing import Annotated
@@ -22,6 +21,7 @@ from ravl.serving.problems import Problem
 from ravl.serving.results import TASK, example
 from ravl.serving.service import Service
 from ravl.tasks import registry
+from ravl.untrusted import read_json
 
 RUN: JsonObject = {
     "name": "kinds",
@@ -208,10 +208,9 @@ def _memory(service: Service) -> JsonObject:
 
 def _metrics(file: File) -> JsonObject:
     try:
-        found: JsonObject = json.loads(file.read_text("utf-8"))
+        return read_json(Path(file))
     except (OSError, ValueError):
         return {}
-    return found
 
 
 _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.\- ]+/)+(?=[\w.\-])")

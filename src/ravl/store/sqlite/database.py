@@ -12,8 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
 
-from ravl.errors import MemoryExistsError, MemoryFileError, MemoryLockedError
+from ravl.errors import MemoryExistsError, MemoryFileError
+from ravl.store.sqlite.connection import Connection, sentence
 from ravl.store.sqlite.filters import add_functions
+from ravl.store.sqlite.schema import check_schema
 
 APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
 FileIdentity = tuple[int, int]  # device and inode
@@ -225,29 +227,7 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            text = str(error)
-            if "locked" in text or "busy" in text:
-                raise MemoryLockedError(
-                    f"Another process is writing to {self.path} and was not done after "
-                    f"{self.timeout:g} s. Nothing was changed; try again when it has finished."
-                ) from error
-            if "full" in text:
-                raise MemoryFileError(
-                    f"The disk under {self.path} is full. What was saved before is intact; "
-                    "make room and run the same command again."
-                ) from error
-            if "not a database" in text or "malformed" in text:
-                raise MemoryFileError(
-                    f"{self.path} is not a ravl memory, or is damaged: {text}."
-                ) from error
-            if "readonly" in text:
-                raise MemoryFileError(
-                    f"{self.path} cannot be written: it, its folder or its disk is read-only. It "
-                    "can be read. To change it, copy it to a place where you may write."
-                ) from error
-            if "unable to open" in text:
-                raise MemoryFileError(f"{self.path} cannot be opened: {text}.") from error
-            raise
+            raise sentence(error, self.path, self.timeout) from error
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -263,8 +243,14 @@ class Database:
         address, self._local.seen = self._address()
         # Each thread uses its own connection; another thread only ever closes it.
         connection = sqlite3.connect(
-            address, timeout=self.timeout, isolation_level=None, check_same_thread=False, uri=True
+            address,
+            timeout=self.timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
+            uri=True,
         )
+        connection.file, connection.timeout = self.path, self.timeout
         try:
             add_functions(connection)
             connection.execute("PRAGMA trusted_schema = OFF")  # the file may be a stranger's
@@ -272,7 +258,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -65536")  # 64 MB
             self.check_identity()
-        except (sqlite3.DatabaseError, MemoryFileError):
+        except BaseException:
             connection.close()
             raise
         return connection
@@ -342,6 +328,7 @@ class Database:
                 f"{self.path} was made by a newer ravl (format {found}; this one reads up to "
                 f"{FORMAT}). Upgrade with: pip install --upgrade ravl"
             )
+        check_schema(self.connection, self.path)
 
     def _pragma(self, name: str) -> int:
         return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])

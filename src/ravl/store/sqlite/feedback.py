@@ -21,9 +21,11 @@ from ravl.data.pictures import content_hash
 from ravl.errors import MemoryFileError, RowNotFoundError
 from ravl.json_types import JsonObject, JsonValue
 from ravl.store.sqlite.database import erase_log, identity_of
+from ravl.untrusted import damage_of, parse_json
 
 Verdict = Literal["accepted", "corrected", "rejected"]
 State = Literal["open", "used", "dismissed"]
+OF_FEEDBACK = "Take the file from a copy of before, or move it away."
 STATES: tuple[State, ...] = get_args(State)
 
 SCHEMA = """
@@ -249,7 +251,8 @@ class FeedbackStore:
         for record in found:
             fields = dict(zip(names.split(", "), record, strict=True))
             for name in ("answer", "correction"):
-                fields[name] = None if fields[name] is None else json.loads(fields[name])
+                with damage_of(f"The feedback in {self.file}", OF_FEEDBACK, MemoryFileError):
+                    fields[name] = None if fields[name] is None else parse_json(fields[name])
             entries.append(Entry(**fields))
         return entries
 

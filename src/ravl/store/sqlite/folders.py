@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ravl.errors import MemoryFileError
 from ravl.store.records import Stamp, WatchedFolder
+from ravl.store.row import texts_in
 from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.records import stored_path
+from ravl.untrusted import ADVICE, damage_of, parse_json
 
 
 class FolderTables:
@@ -35,15 +38,16 @@ class FolderTables:
         found = self._connection.execute(
             "SELECT path, prefix, ignored, labelled FROM roots ORDER BY path"
         )
-        return [
-            WatchedFolder(
-                self._folder / path,
-                prefix,
-                tuple(json.loads(patterns)),
-                None if labelled is None else bool(labelled),
-            )
-            for path, prefix, patterns, labelled in found
-        ]
+        with damage_of(f"A followed folder of {self._database.path}", ADVICE, MemoryFileError):
+            return [
+                WatchedFolder(
+                    self._folder / path,
+                    str(prefix),
+                    texts_in(parse_json(patterns)),
+                    None if labelled is None else bool(labelled),
+                )
+                for path, prefix, patterns, labelled in found
+            ]
 
     def watch(self, folder: WatchedFolder) -> None:
         """Follow a folder, or follow it otherwise."""
@@ -66,7 +70,8 @@ class FolderTables:
         if not self._database.has_table("files"):
             return {}
         found = self._connection.execute("SELECT path, size, mtime FROM files")
-        return {self._folder / path: (size, mtime) for path, size, mtime in found}
+        with damage_of(f"A followed file of {self._database.path}", ADVICE, MemoryFileError):
+            return {self._folder / path: (int(size), int(mtime)) for path, size, mtime in found}
 
     def remember(self, stamps: Mapping[Path, Stamp]) -> None:
         """Keep the stamps of these files."""

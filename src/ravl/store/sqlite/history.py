@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 
+from ravl.errors import MemoryFileError
 from ravl.json_types import JsonObject
 from ravl.store.history import Version, author, now
-from ravl.store.row import Row
+from ravl.store.row import Row, user_fields
 from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.records import dumps
+from ravl.untrusted import ADVICE, MOST_IN_CELL, damage_of, parse_json
 
 FORGOTTEN = "(forgotten)"  # in place of the ids of rows that were forgotten
 
@@ -93,7 +94,15 @@ class HistoryTables:
                  (SELECT min(change) FROM changes WHERE version > ? GROUP BY row) ORDER BY row""",
             (version,),
         )
-        return {row: json.loads(before) if before else None for row, before in found}
+        return {row: self._state(row, before) if before else None for row, before in found}
+
+    def _state(self, row: int, before: str) -> JsonObject:
+        """A row as it was; what is read is checked here, once for all who use it."""
+        what = f"The history of row {row} of {self._database.path}"
+        with damage_of(what, ADVICE, MemoryFileError):
+            state: JsonObject = parse_json(before, MOST_IN_CELL)
+            user_fields(state)
+            return state
 
     def forget_deleted(self) -> int:
         """Take out what is known of rows that are neither there nor in the trash; how many."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ravl.data import QA
 from ravl.data.text import nfc
-from ravl.json_types import JsonObject
-from ravl.store.row import Row
+from ravl.errors import MemoryFileError
+from ravl.json_types import JsonObject, JsonValue
+from ravl.store.row import Row, columns_in, texts_in
+from ravl.untrusted import ADVICE, MOST_IN_CELL, damage_of, parse_json
 
 COLUMNS = (
     "row, id, path, hash, width, height, phash, twin, label, texts, tags, qa, columns, source, "
@@ -18,27 +21,50 @@ COLUMNS = (
 
 
 def from_record(record: tuple[Any, ...], folder: Path) -> Row:
-    """A row from a record of ``COLUMNS``; relative paths are below the memory's folder."""
-    number, id_, path, hash_, width, height, phash, duplicate_of = record[:8]
-    label, texts, tags, qa, columns, source, added, changed = record[8:]
-    return Row(
-        number=number,
-        id=id_,
-        path=folder / path if path else None,
-        label=label,
-        texts=tuple(json.loads(texts)),
-        tags=tuple(json.loads(tags)),
-        qa=tuple(QA(question, tuple(answers)) for question, answers in json.loads(qa)),
-        columns=json.loads(columns),
-        source=source,
-        hash=hash_,
-        width=width,
-        height=height,
-        phash=phash,
-        duplicate_of=duplicate_of,
-        added=added,
-        changed=changed,
-    )
+    """A row from a record of ``COLUMNS``; relative paths are below the memory's folder.
+
+    Raises:
+        MemoryFileError: a cell holds something else than ravl writes.
+    """
+    with damage_of(f"Row {record[0]!r:.20} of the memory in {folder}", ADVICE, MemoryFileError):
+        number, id_, path, hash_, width, height, phash, duplicate_of = record[:8]
+        label, texts, tags, qa, columns, source, added, changed = record[8:]
+        words = (id_, source, added, changed, *(t for t in (path, hash_, label) if t is not None))
+        if not _all(str, words) or "\0" in (path or ""):
+            raise ValueError("a text is not a text")
+        sizes = (number, *(n for n in (width, height, phash, duplicate_of) if n is not None))
+        if not _all(int, sizes):
+            raise ValueError("a number is not a number")
+        return Row(
+            number=number,
+            id=id_,
+            path=folder / path if path else None,
+            label=label,
+            texts=texts_in(_list(texts)),
+            tags=texts_in(_list(tags)),
+            qa=tuple(QA(texts_in([ask])[0], texts_in(answers)) for ask, answers in _list(qa)),
+            columns={} if columns == "{}" else columns_in(parse_json(columns, MOST_IN_CELL)),
+            source=source,
+            hash=hash_,
+            width=width,
+            height=height,
+            phash=phash,
+            duplicate_of=duplicate_of,
+            added=added,
+            changed=changed,
+        )
+
+
+def _all(kind: type[object], values: Iterable[object]) -> bool:
+    return all(type(value) is kind for value in values)
+
+
+def _list(cell: str) -> list[JsonValue]:
+    """The list in a cell; many cells are empty."""
+    found = [] if cell == "[]" else parse_json(cell, MOST_IN_CELL)
+    if not isinstance(found, list):
+        raise ValueError("a list is something else")
+    return found
 
 
 def to_record(row: Row, folder: Path) -> JsonObject:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ravl.errors import MemoryFileError
 from ravl.store.space import Kind
+from ravl.untrusted import ADVICE
 
 STORED = np.dtype("<f2")  # on disk; halves the file, and moves a cosine by less than 0.001
 TOLERANCE = 0.02  # of a vector's length; rounding to float16 changes it by less than 0.002
@@ -65,12 +66,6 @@ def is_sound(vectors: NDArray[np.floating], kind: Kind) -> NDArray[np.bool_]:
     lengths = np.einsum("nd,nd->n", wide, wide)  # not a number if the vector is not
     near: NDArray[np.bool_] = (abs(lengths - 1) <= 2 * TOLERANCE) | (lengths == 0)
     return near
-
-
-ADVICE = (
-    "If the memory is of somebody else, do not use it. If it is yours, take a copy of it from "
-    "before, or index the pictures into a new memory."
-)
 
 
 def damage(bad: int, kind: Kind) -> str:

@@ -10,15 +10,12 @@ import sqlite3
 from collections.abc import Mapping
 
 from ravl.encoders import Fingerprint
-from ravl.errors import MemoryFileError
-from ravl.store.space import KINDS, Kind, Space, SpaceStage, SpaceState
+from ravl.errors import EncoderError, MemoryFileError
+from ravl.store.space import KINDS, Space, SpaceStage, SpaceState
 from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.history import newest_change
-
-
-def table_name(kind: Kind, space: int) -> str:
-    """Name of the table with one space's vectors of this kind."""
-    return f"{kind}_{int(space)}"
+from ravl.store.sqlite.schema import table_name, vector_table
+from ravl.untrusted import ADVICE, damage_of
 
 
 def space_numbers(connection: sqlite3.Connection) -> list[int]:
@@ -37,10 +34,19 @@ def current_number(connection: sqlite3.Connection) -> int:
 def create_tables(connection: sqlite3.Connection, space: int) -> None:
     """Make the tables of a space's vectors."""
     for kind in KINDS:
-        connection.execute(
-            f"CREATE TABLE {table_name(kind, space)} "
-            "(key INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT"
-        )
+        connection.execute(vector_table(kind, space))
+
+
+def read_fingerprint(text: object) -> Fingerprint:
+    """The fingerprint that a space keeps.
+
+    Raises:
+        MemoryFileError: it is damaged.
+    """
+    try:
+        return Fingerprint.from_json(str(text))
+    except EncoderError as error:
+        raise MemoryFileError(f"A memory cannot be used: {error} {ADVICE}") from error
 
 
 def make_space(
@@ -81,14 +87,25 @@ class SpaceTable:
         ).fetchone()
         if found is None:
             raise _incomplete()
-        return SpaceState(found[0], found[1], newest_change(self._connection))
+        return SpaceState(int(found[0]), int(found[1]), newest_change(self._connection))
 
     def find(self, stage: SpaceStage = "current") -> Space | None:
-        """The space in that stage, None where there is none."""
+        """The space in that stage, None where there is none.
+
+        Raises:
+            MemoryFileError: what is kept of its encoder is damaged.
+        """
         found = self._connection.execute(
             "SELECT space, fingerprint, dimension, since FROM spaces WHERE state = ?", (stage,)
         ).fetchone()
-        return found and Space(found[0], Fingerprint.from_json(found[1]), found[2], found[3])
+        if found is None:
+            return None
+        number, text, dimension, since = found
+        with damage_of(f"{self._database.path}", ADVICE, MemoryFileError):
+            fingerprint = read_fingerprint(text)
+            if len(fingerprint.picture) != dimension:
+                raise ValueError("the vectors of its encoder have another length")
+            return Space(int(number), fingerprint, int(dimension), int(since))
 
     def current(self) -> Space:
         """The space that searches use."""

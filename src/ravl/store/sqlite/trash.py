@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ravl.errors import RowNotFoundError
+from ravl.errors import MemoryFileError, RowNotFoundError
 from ravl.store.history import now
 from ravl.store.records import TrashedRow
 from ravl.store.row import Computed, Row
@@ -23,6 +23,7 @@ from ravl.store.sqlite.records import COLUMNS, dumps, from_record
 from ravl.store.sqlite.rows import RowTable
 from ravl.store.sqlite.spaces import current_number
 from ravl.store.sqlite.vectors import VectorTables
+from ravl.untrusted import ADVICE, MOST_IN_CELL, damage_of, parse_json
 
 
 class TrashTable:
@@ -89,10 +90,7 @@ class TrashTable:
                 (SELECT row, max(change) AS change FROM changes GROUP BY row) USING (row)
                 ORDER BY change DESC, row DESC"""
         )
-        return [
-            TrashedRow(from_record(tuple(json.loads(record)), self._folder), at)
-            for record, at in found
-        ]
+        return [TrashedRow(self._row(record), str(at)) for record, at in found]
 
     def computed(self, row: Row) -> Computed:
         """What a row had; the vectors only where the current space's encoder made them."""
@@ -123,6 +121,10 @@ class TrashTable:
             return self._connection.execute(f"DELETE FROM {self._name}").rowcount
         sql = f"DELETE FROM {self._name} WHERE row IN (SELECT value FROM json_each(?))"
         return self._connection.execute(sql, (json.dumps(list(numbers)),)).rowcount
+
+    def _row(self, record: str) -> Row:
+        with damage_of(f"The trash of {self._database.path}", ADVICE, MemoryFileError):
+            return from_record(tuple(parse_json(record, MOST_IN_CELL)), self._folder)
 
     def _find(self, row: Row, columns: str) -> tuple[Any, ...]:
         found = None

@@ -13,8 +13,9 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.store.space import KINDS, TEXT_BITS, Kind, bits_of
 from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.schema import table_name
 from ravl.store.sqlite.sound import STORED, count_unsound, matrix
-from ravl.store.sqlite.spaces import current_number, table_name
+from ravl.store.sqlite.spaces import current_number
 from ravl.store.top_k import Positions
 
 CHUNK = 16384  # vectors read at a time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -342,7 +341,7 @@ def check_base(run: Run, memory: Memory) -> None:
     Raises:
         EncoderMismatchError: says what was found and what to do.
     """
-    fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
+    fitted = Fingerprint.from_record(run.record["base"])
     now = base_of(memory.encoder).fingerprint
     if not now.matches(fitted):
         raise EncoderMismatchError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -236,7 +235,7 @@ class TextPipeline:
     def _load(self, run: Run) -> TextPredictor:
         """The run's predictor, which reads texts with the memory's base encoder."""
         base = base_of(self.memory.encoder)
-        fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
+        fitted = Fingerprint.from_record(run.record["base"])
         if not base.fingerprint.matches(fitted):
             raise EncoderMismatchError(
                 f"{run.folder} was fitted with the encoder {fitted.spec!r} ({fitted.digest}), and "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Unpack
@@ -294,7 +293,7 @@ class MatchPipeline:
         return results
 
     def _check(self) -> None:
-        fitted = Fingerprint.from_json(json.dumps(self.run.record["base"]))
+        fitted = Fingerprint.from_record(self.run.record["base"])
         now = self.base.fingerprint
         if not now.matches(fitted):
             raise EncoderMismatchError(
