@@ -11,12 +11,13 @@ folders, and models in the hub's cache.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
 
-from ravl.errors import AddressError
+from ravl.errors import AddressError, DataError, RavlError
 from ravl.files.whole_file import write_text
 
 FOLDER = "RAVL_CONFIG"  # environment variable: the configuration folder
@@ -28,6 +29,7 @@ OF_SETTINGS: Mapping[str, str] = {  # settings that hold a name -> what stands b
 }
 LOCAL = ("builtin", "multilingual", "run", "trained")  # schemes that never contact anything
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of one letter it is a drive of Windows
 _session: set[str] = set()  # named by this process, also where the file cannot be written
 
 
@@ -116,6 +118,30 @@ def is_remote(name: str) -> bool:
     if not rest or scheme in LOCAL:
         return False
     return scheme == "openai" or not _is_folder(rest)
+
+
+def refuse_address(place: str | Path, error: type[RavlError] = DataError, known: str = "") -> None:
+    """Refuse what looks like an address where a file or a folder of this machine is meant.
+
+    Without this, ``nowhere:x`` would be a new folder of that name.
+
+    Args:
+        place: as the user wrote it.
+        error: to be raised.
+        known: the addresses that are allowed here, as a sentence.
+
+    Raises:
+        RavlError: it begins like an address, and nothing of that name is there.
+    """
+    text = str(place)
+    scheme = _SCHEME.match(text)
+    if scheme is None or os.path.lexists(Path(text).parts[0]):
+        return
+    raise error(
+        f"{text!r} begins with {scheme[0]!r}, which is no kind of place that is known here. "
+        f"{known or 'It must be a file or a folder of this machine.'} For a file or a folder with "
+        "such a name write its whole path."
+    )
 
 
 def _names(settings: Mapping[str, object]) -> list[str]:

@@ -87,9 +87,11 @@ class PlaceCommand(click.Command):
         """Put the server in front of the arguments."""
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         server = given.get("server")
-        if server is not None and "://" not in server:
+        if server is not None and not server.startswith(("http://", "https://")):
             raise click.UsageError(
-                f"{server!r} is not an address. Write --server http://{server}", ctx
+                f"{server!r} is not the address of a server. Write --server "
+                f"http://{server.rpartition('://')[2]}",
+                ctx,
             )
         rest = super().parse_args(ctx, args if server is None else [server, *args])
         first = next(p for p in self.params if isinstance(p, click.Argument))

@@ -22,7 +22,9 @@ from ravl.cli.remote import (
 )
 
 if TYPE_CHECKING:
+    from ravl.client import Client
     from ravl.data.example import Scalar
+    from ravl.memory import Memory
 
 memory_argument = click.argument("memory", type=click.Path(path_type=Path))
 place_argument = click.argument("memory", metavar="MEMORY", type=Place())
@@ -169,7 +171,8 @@ def get(memory: Path | str, id: str) -> None:
     "columns",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A column; an empty value deletes it.",
+    help="A column; an empty value deletes it. A column that holds texts keeps the value as it is "
+    "written, otherwise 1.10 is a number; in double quotes it is a text.",
 )
 @server_option
 @key_option
@@ -182,13 +185,14 @@ def update(
     columns: tuple[str, ...],
 ) -> None:
     """Change the label, texts, tags or columns of a row."""
+    assigned = [_assignment(each) for each in columns]
     with memory_at(memory) as opened:
         row = opened.update(
             id,
             label=label,
             texts=text or None,
             tags=tag or None,
-            columns=dict(_assignment(c) for c in columns) or None,
+            columns={name: _value(opened, name, text) for name, text in assigned} or None,
         )
         print_json(row.to_json())
 
@@ -234,13 +238,30 @@ def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
         print_table(["version", "when (UTC)", "who", "what", "rows"], lines)
 
 
-def _assignment(text: str) -> tuple[str, Scalar]:
-    from ravl.data.readers.cells import infer
-
+def _assignment(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE.", param_hint="--set")
-    return name, infer(value)
+    return name, value
+
+
+def _value(memory: Memory | Client, name: str, text: str) -> Scalar:
+    """What a column is set to: as in a table, a column that holds a text holds only texts."""
+    from ravl.data.readers.cells import infer
+
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    return text if text.strip() and _holds_texts(memory, name) else infer(text)
+
+
+def _holds_texts(memory: Memory | Client, name: str) -> bool:
+    from ravl.errors import FilterError
+
+    quoted = name.replace("`", "``")
+    try:
+        return memory.count(f'`columns.{quoted}` >= ""') > 0  # every text is, and no number
+    except FilterError:  # no row has the column
+        return False
 
 
 COMMANDS = (info, list_, get, update, delete, log)

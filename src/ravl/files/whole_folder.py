@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ravl.addresses import refuse_address
 from ravl.errors import DataError
 from ravl.files.lock import is_empty, locked
 
@@ -25,6 +26,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises:
         DataError: it holds something already, or another process writes it (``BusyError``).
     """
+    refuse_address(folder)
     inside = folder.exists()  # it may be a mounted volume, which cannot be renamed
     stage = folder / STAGE if inside else folder.parent / f".{folder.name}{STAGE}"
     if inside and not folder.is_dir():

@@ -112,18 +112,25 @@ class Gate:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Gate:
-        """The inverse of :meth:`arrays`."""
+        """The inverse of :meth:`arrays`; ValueError where they are not those of a gate."""
         exclusive, temperature, smoothing, *more = (float(x) for x in arrays["numbers"])
         floor, growth = more or (0.0, 0.0)  # a run of before has neither
+        rates, counts = arrays["rates"], arrays.get("counts", np.zeros(0, np.float32))
+        if arrays["weights"].shape != (NUM_GATE_FEATURES,) or rates.ndim != 1:
+            raise ValueError("the arrays of the gate do not fit together")
+        if counts.shape not in ((0,), rates.shape):
+            raise ValueError("the counts of the gate are not those of its labels")
+        if not temperature > 0:
+            raise ValueError("the temperature of the gate is not above 0")
         return cls(
             bool(exclusive),
             arrays["weights"],
             temperature,
             smoothing,
-            arrays["rates"],
+            rates,
             floor,
             growth,
-            arrays.get("counts", np.zeros(0, np.float32)),
+            counts,
         )
 
 

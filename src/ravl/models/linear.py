@@ -64,8 +64,10 @@ class Standardizer:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Standardizer:
-        """The inverse of :meth:`arrays`."""
-        power = arrays["power"]
+        """The inverse of :meth:`arrays`; ValueError where they do not fit together."""
+        power, shape = arrays["power"], arrays["mean"].shape
+        if arrays["scale"].shape != shape or power.shape not in ((1,), shape) or len(shape) != 1:
+            raise ValueError("the arrays of the standardiser do not fit together")
         return cls(float(power[0]) if len(power) == 1 else power, arrays["mean"], arrays["scale"])
 
     def then(self, other: Standardizer, weight: float = 1.0) -> Standardizer:
@@ -110,7 +112,10 @@ class LinearHead:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> LinearHead:
-        """The inverse of :meth:`arrays`."""
+        """The inverse of :meth:`arrays`; ValueError where they do not fit together."""
+        features = arrays["mean"].shape
+        if arrays["weight"].shape != (*arrays["bias"].shape, *features) or len(features) != 1:
+            raise ValueError("the arrays of the head do not fit together")
         standard, decay = Standardizer.from_arrays(arrays), float(arrays["decay"][0])
         return cls(standard, arrays["weight"], arrays["bias"], decay)
 

@@ -15,6 +15,7 @@ from ravl.encoders.base import Array
 from ravl.json_types import JsonObject, JsonRecord
 from ravl.retrieval.datastore import Neighbours
 
+MOST_NEIGHBOURS = 1_000_000
 CAP = 1 / 8  # largest share of a row: one wrong row next to a query cannot decide alone
 KS = (4, 8, 16, 32, 64)
 TEMPERATURES = (0.02, 0.04, 0.08, 0.16)
@@ -105,8 +106,19 @@ class Vote:
 
     @classmethod
     def from_json(cls, record: JsonRecord) -> Vote:
-        """The inverse of :meth:`to_json`; in older runs ``class_balance`` is called ``balance``."""
-        return cls(**{"class_balance" if n == "balance" else n: v for n, v in record.items()})
+        """The inverse of :meth:`to_json`; in older runs ``class_balance`` is called ``balance``.
+
+        Raises:
+            KeyError, TypeError, ValueError: the record is not that of a vote.
+        """
+        found = cls(**{"class_balance" if n == "balance" else n: v for n, v in record.items()})
+        numbers = (found.temperature, found.cap, found.class_balance)
+        if type(found.k) is not int or not all(type(n) in (int, float) for n in numbers):
+            raise ValueError("a setting of the vote is not a number")
+        sound = found.temperature > 0 and found.cap > 0 and 0 <= found.class_balance < np.inf
+        if not sound or not 0 < found.k < MOST_NEIGHBOURS:
+            raise ValueError("a setting of the vote is out of its range")
+        return found
 
 
 def cap_shares(shares: Array, cap: float) -> Array:

@@ -10,7 +10,7 @@ from ravl.evaluation import Score, is_percent, lower_is_better
 from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.pages.score_words import difference, measure_name, value_and_interval
-from ravl.runs.run import RUN
+from ravl.runs.run import AGAIN, RUN
 from ravl.runtime.names import MANIFEST
 from ravl.untrusted import damage_of, read_json
 
@@ -67,7 +67,9 @@ class TaskWords(Protocol):
 
 def write_card(folder: Path, task: TaskWords, name: str | None = None) -> None:
     """Write the card of a finished run, or of an export, into its folder; see :func:`card_of`."""
-    write_text(folder / CARD, card_of(folder, task, name))
+    with damage_of(f"The run in {folder}", AGAIN):
+        text = card_of(folder, task, name)
+    write_text(folder / CARD, text)
 
 
 def card_of(folder: Path, task: TaskWords, name: str | None = None) -> str:
@@ -247,8 +249,7 @@ def _score(found: Mapping[str, float]) -> Score:
 def _read(file: Path) -> JsonObject:
     if not file.is_file():
         return {}
-    with damage_of(str(file), "Fit the run again."):
-        return read_json(file)
+    return read_json(file)
 
 
 def _plain(text: str) -> str:

@@ -75,8 +75,11 @@ class KeyProjection:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> KeyProjection:
-        """The inverse of :meth:`arrays`."""
-        return cls(float(arrays["power"][0]), arrays["mean"], arrays["directions"])
+        """The inverse of :meth:`arrays`; ValueError where they do not fit together."""
+        mean, directions = arrays["mean"], arrays["directions"]
+        if mean.ndim != 1 or directions.ndim != 2 or len(mean) != len(directions):
+            raise ValueError("the arrays of the keys do not fit together")
+        return cls(float(arrays["power"][0]), mean, directions)
 
 
 def power_of(features: Array) -> float:

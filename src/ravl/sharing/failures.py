@@ -83,7 +83,7 @@ def _sentence(place: str, protocol: str, doing: str, error: Exception) -> str:
     if isinstance(error, ValueError) and "rotocol" in why and protocol in why:
         return (
             f"{protocol}:// is no kind of place that is known. Name a folder, hf:OWNER/NAME, or an "
-            f"address such as s3://BUCKET/PATH, gs://, az:// or sftp://."
+            "address with s3://, gs://, az://, sftp://, https:// or another scheme of fsspec."
         )
     if isinstance(error, NotImplementedError):
         return f"{shown} cannot be {doing}: {protocol}:// does not offer it. Name another place."

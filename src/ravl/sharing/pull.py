@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from ravl.addresses import refuse_address
 from ravl.encoders.trained_files import SETTINGS, read_settings
 from ravl.errors import DataError, RavlError
 from ravl.files.lock import LOCK, locked
@@ -47,6 +48,7 @@ def pull(
             another process works in the folder.
         MemoryFileError: a file that should be a memory is not one.
     """
+    refuse_address(folder)
     folder, place = Path(folder).expanduser(), open_place(source, show=progress)
     manifest = place.manifest()
     if manifest is None:

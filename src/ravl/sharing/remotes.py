@@ -15,6 +15,7 @@ import fsspec
 from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
+from ravl.addresses import refuse_address
 from ravl.errors import DataError
 from ravl.files.lock import LOCK, locked
 from ravl.files.whole_file import whole_file, write_bytes
@@ -25,6 +26,10 @@ from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Manifest, copy
 
 HUB = "hf:"
 FLAT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci"}  # have no folders to be made
+KNOWN = (
+    "Name a folder, hf:OWNER/NAME, or an address with s3://, gs://, az://, sftp://, https:// or "
+    "another scheme of fsspec."
+)
 NOTED = 5.0  # seconds after which a push notes down what has arrived so far
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.\-]+)(://|::)", re.IGNORECASE)
 Advance = Callable[[int], object]
@@ -102,6 +107,8 @@ class FsspecPlace:
 
     def __init__(self, address: str) -> None:
         match = _ADDRESS.match(address)
+        if match is None:
+            refuse_address(address, known=KNOWN)
         self._protocol = match[1].lower() if match else "file"
         self._address, self.shown = address, masked(address)
         with self._errors("reached"):

@@ -46,7 +46,8 @@ class DuplicateGroups:
 
 def compared_up_to(store: Store) -> int:
     """Number of the newest change of a row when pictures were compared last; 0 before."""
-    return int(store.notes.get(NOTE) or 0)
+    note = store.notes.get(NOTE) or ""
+    return int(note) if note.isdecimal() and len(note) < 19 else 0
 
 
 def mark_duplicates(store: Store) -> DuplicateGroups:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from ravl.addresses import refuse_address
 from ravl.errors import DataError, DivergedError, EncoderError, FilterError
 from ravl.files.lock import is_empty, locked
 from ravl.files.whole_file import write_text
@@ -71,6 +72,7 @@ def begin(out: Path, config: JsonRecord) -> Path:
     Raises:
         DataError: it holds a finished run, an interrupted one with other settings, or other files.
     """
+    refuse_address(out)
     if (out / "metrics.json").exists():
         raise DataError(f"{out} holds a finished run. Name another folder with --out.")
     file = out / "config.json"

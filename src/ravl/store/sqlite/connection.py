@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -25,18 +24,31 @@ class Connection(sqlite3.Connection):
     timeout = 0.0  # seconds to wait for another writer
 
     def cursor(self, *_: object) -> Cursor:  # type: ignore[override]
-        """A cursor with the same errors; ``execute`` of the connection makes one, too."""
+        """A cursor with the same errors."""
         return super().cursor(Cursor)
 
-    @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
-        """Errors of SQLite that are raised inside become errors of ravl."""
+    def execute(self, sql: str, values: Parameters = (), /) -> Cursor:  # type: ignore[override]
+        """As :meth:`sqlite3.Connection.execute`."""
+        return self.cursor().execute(sql, values)
+
+    def executemany(  # type: ignore[override]
+        self, sql: str, values: Iterable[Parameters], /
+    ) -> Cursor:
+        """As :meth:`sqlite3.Connection.executemany`."""
+        return self.cursor().executemany(sql, values)
+
+    def executescript(self, script: str, /) -> Cursor:
+        """As :meth:`sqlite3.Connection.executescript`."""
         try:
-            yield
-        except sqlite3.ProgrammingError:  # a mistake of ravl
-            raise
+            return self.cursor().executescript(script)
         except sqlite3.DatabaseError as error:
-            raise sentence(error, self.file, self.timeout) from error
+            raise self.sentence(error) from error
+
+    def sentence(self, error: sqlite3.DatabaseError) -> Exception:
+        """The error of ravl for one of SQLite's; a mistake of ravl itself stays what it is."""
+        if isinstance(error, sqlite3.ProgrammingError):
+            return error
+        return sentence(error, self.file, self.timeout)
 
 
 class Cursor(sqlite3.Cursor):
@@ -44,41 +56,51 @@ class Cursor(sqlite3.Cursor):
 
     connection: Connection
 
+    # A context manager would take longer than what SQLite does for one record.
+
     def execute(self, sql: str, values: Parameters = (), /) -> Self:  # type: ignore[override]
         """As :meth:`sqlite3.Cursor.execute`."""
-        with self.connection.errors():
+        try:
             return super().execute(sql, values)
+        except sqlite3.DatabaseError as error:
+            raise self.connection.sentence(error) from error
 
     def executemany(  # type: ignore[override]
         self, sql: str, values: Iterable[Parameters], /
     ) -> Self:
         """As :meth:`sqlite3.Cursor.executemany`."""
-        with self.connection.errors():
+        try:
             return super().executemany(sql, values)
+        except sqlite3.DatabaseError as error:
+            raise self.connection.sentence(error) from error
 
     def fetchone(self) -> Record | None:
         """As :meth:`sqlite3.Cursor.fetchone`."""
-        with self.connection.errors():
+        try:
             found: Record | None = super().fetchone()
-            return found
+        except sqlite3.DatabaseError as error:
+            raise self.connection.sentence(error) from error
+        return found
 
     def fetchmany(self, size: int = 1) -> list[Record]:  # type: ignore[override]
         """As :meth:`sqlite3.Cursor.fetchmany`."""
-        with self.connection.errors():
+        try:
             return super().fetchmany(size)
+        except sqlite3.DatabaseError as error:
+            raise self.connection.sentence(error) from error
 
     def fetchall(self) -> list[Record]:
         """As :meth:`sqlite3.Cursor.fetchall`."""
-        with self.connection.errors():
+        try:
             return super().fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self.connection.sentence(error) from error
 
     def __next__(self) -> Record:
-        try:  # once for each record: a context would take longer than SQLite
+        try:
             found: Record = super().__next__()
-        except sqlite3.ProgrammingError:
-            raise
         except sqlite3.DatabaseError as error:
-            raise sentence(error, self.connection.file, self.connection.timeout) from error
+            raise self.connection.sentence(error) from error
         return found
 
 

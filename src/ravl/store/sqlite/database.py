@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
 
+from ravl.addresses import refuse_address
 from ravl.errors import MemoryExistsError, MemoryFileError
 from ravl.store.sqlite.connection import Connection, sentence
 from ravl.store.sqlite.filters import add_functions
@@ -105,6 +106,7 @@ class Database:
         except OSError as error:
             raise MemoryFileError(f"{path} cannot be opened: {error.strerror}.") from error
         if not there:
+            refuse_address(path, MemoryFileError)
             raise MemoryFileError(
                 f"There is no memory at {path}. Make one with: ravl index PICTURES --memory {path}"
             )
@@ -129,6 +131,7 @@ class Database:
         """
         if path.exists():
             raise _exists(path)
+        refuse_address(path, MemoryFileError)
         # All or nothing: the file gets its name only when its tables are complete.
         work = path.with_name(f".{path.name}.{token_hex(4)}.making")
         try:

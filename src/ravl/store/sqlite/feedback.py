@@ -100,7 +100,10 @@ class FeedbackStore:
             self._connection.executescript(SCHEMA)
             self._identity = identity_of(file)
         except sqlite3.Error as error:
-            raise MemoryFileError(f"The feedback in {file} cannot be opened: {error}.") from error
+            raise MemoryFileError(
+                f"The feedback in {file} cannot be opened: {error}. Name another file for it with "
+                "ravl serve --feedback."
+            ) from error
 
     def add(self, entry: Entry, picture: bytes | None = None) -> Entry:
         """Keep an entry, with its picture if there is one; returns it with its number.

@@ -11,7 +11,7 @@ from ravl.errors import MemoryFileError
 from ravl.store.records import Stamp, WatchedFolder
 from ravl.store.row import texts_in
 from ravl.store.sqlite.database import Database
-from ravl.store.sqlite.records import stored_path
+from ravl.store.sqlite.records import read_path, stored_path
 from ravl.untrusted import ADVICE, damage_of, parse_json
 
 
@@ -41,7 +41,7 @@ class FolderTables:
         with damage_of(f"A followed folder of {self._database.path}", ADVICE, MemoryFileError):
             return [
                 WatchedFolder(
-                    self._folder / path,
+                    read_path(path, self._folder),
                     str(prefix),
                     texts_in(parse_json(patterns)),
                     None if labelled is None else bool(labelled),
@@ -71,7 +71,10 @@ class FolderTables:
             return {}
         found = self._connection.execute("SELECT path, size, mtime FROM files")
         with damage_of(f"A followed file of {self._database.path}", ADVICE, MemoryFileError):
-            return {self._folder / path: (int(size), int(mtime)) for path, size, mtime in found}
+            return {
+                read_path(path, self._folder): (int(size), int(mtime))
+                for path, size, mtime in found
+            }
 
     def remember(self, stamps: Mapping[Path, Stamp]) -> None:
         """Keep the stamps of these files."""

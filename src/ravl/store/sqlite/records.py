@@ -30,7 +30,7 @@ def from_record(record: tuple[Any, ...], folder: Path) -> Row:
         number, id_, path, hash_, width, height, phash, duplicate_of = record[:8]
         label, texts, tags, qa, columns, source, added, changed = record[8:]
         words = (id_, source, added, changed, *(t for t in (path, hash_, label) if t is not None))
-        if not _all(str, words) or "\0" in (path or ""):
+        if not _all(str, words):
             raise ValueError("a text is not a text")
         sizes = (number, *(n for n in (width, height, phash, duplicate_of) if n is not None))
         if not _all(int, sizes):
@@ -38,7 +38,7 @@ def from_record(record: tuple[Any, ...], folder: Path) -> Row:
         return Row(
             number=number,
             id=id_,
-            path=folder / path if path else None,
+            path=read_path(path, folder) if path else None,
             label=label,
             texts=texts_in(_list(texts)),
             tags=texts_in(_list(tags)),
@@ -84,6 +84,14 @@ def to_record(row: Row, folder: Path) -> JsonObject:
         "columns": nfc(dumps(dict(row.columns))),
         "source": row.source,
     }
+
+
+def read_path(path: str, folder: Path) -> Path:
+    """The inverse of :func:`stored_path`; ValueError where no file can be called so."""
+    parts = path.split("/")
+    if "\0" in path or max(len(part.encode()) for part in parts) > 255 or len(path) > 4096:
+        raise ValueError("a path is not one that a file can have")
+    return folder / path
 
 
 def stored_path(path: Path | None, folder: Path) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ravl.data.text import nfc, spellings
-from ravl.errors import RowExistsError, RowNotFoundError
+from ravl.errors import MemoryFileError, RowExistsError, RowNotFoundError
 from ravl.store.history import now
 from ravl.store.records import PictureHashes
 from ravl.store.row import NOTHING_COMPUTED, Computed, Row, check_computed
@@ -22,6 +22,7 @@ from ravl.store.sqlite.spaces import space_numbers
 from ravl.store.sqlite.vectors import VectorTables
 from ravl.store.sqlite.words import WordIndex
 from ravl.store.top_k import Positions
+from ravl.untrusted import ADVICE
 
 PAGE = 1000  # rows that are read together
 
@@ -182,13 +183,18 @@ class RowTable:
     def hashes(self) -> list[PictureHashes]:
         """Of all rows with a picture, in the order of their numbers."""
         found = self._connection.execute(
-            "SELECT row, id, hash, phash, twin FROM rows WHERE hash IS NOT NULL ORDER BY row"
+            "SELECT row, CAST(id AS TEXT), CAST(hash AS TEXT), CAST(phash AS INTEGER), "
+            "CAST(twin AS INTEGER) FROM rows WHERE hash IS NOT NULL ORDER BY row"
         )
         return list(map(PictureHashes._make, found))
 
     def duplicates(self) -> dict[int, int]:
         """``duplicate_of`` of all rows that have near-duplicates, by their numbers."""
-        return dict(self._connection.execute("SELECT row, twin FROM rows WHERE twin IS NOT NULL"))
+        return dict(
+            self._connection.execute(
+                "SELECT row, CAST(twin AS INTEGER) FROM rows WHERE twin IS NOT NULL"
+            )
+        )
 
     def group(self, groups: Mapping[int, int]) -> None:
         """Set ``duplicate_of`` of rows, by their numbers."""
@@ -200,6 +206,10 @@ class RowTable:
         """The copy of a row's picture; None where it is kept by its path."""
         sql = "SELECT bytes FROM pictures WHERE row = ?"
         found = self._connection.execute(sql, (number,)).fetchone()
+        if found is not None and not isinstance(found[0], bytes):
+            raise MemoryFileError(
+                f"{self._database.path} is damaged: a picture in it is not bytes. {ADVICE}"
+            )
         return found[0] if found else None
 
     def copied(self, numbers: Iterable[int]) -> set[int]:

@@ -87,7 +87,8 @@ class SpaceTable:
         ).fetchone()
         if found is None:
             raise _incomplete()
-        return SpaceState(int(found[0]), int(found[1]), newest_change(self._connection))
+        with damage_of(str(self._database.path), ADVICE, MemoryFileError):
+            return SpaceState(int(found[0]), int(found[1]), newest_change(self._connection))
 
     def find(self, stage: SpaceStage = "current") -> Space | None:
         """The space in that stage, None where there is none.
@@ -101,7 +102,7 @@ class SpaceTable:
         if found is None:
             return None
         number, text, dimension, since = found
-        with damage_of(f"{self._database.path}", ADVICE, MemoryFileError):
+        with damage_of(str(self._database.path), ADVICE, MemoryFileError):
             fingerprint = read_fingerprint(text)
             if len(fingerprint.picture) != dimension:
                 raise ValueError("the vectors of its encoder have another length")

@@ -155,7 +155,8 @@ class VectorTables:
             f"SELECT vector FROM {self.table(kind)} WHERE key >= ? AND key < ? ORDER BY key",
             (row << bits, (row + 1) << bits),
         )
-        return [blob for (blob,) in found]
+        # A text, in a memory of a stranger, stays what it is: not a vector.
+        return [blob if isinstance(blob, bytes) else str(blob).encode() for (blob,) in found]
 
     def _matrix(self, blobs: list[bytes], kind: Kind, space: int | None) -> NDArray[np.float16]:
         """Vectors (n, d) out of what is stored; raises MemoryFileError if one is not sound."""

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.errors import DataError
 from ravl.json_types import JsonObject
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.class_means import ClassMeans
 from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote
-from ravl.runs.run import FUSION, Run
+from ravl.runs.run import AGAIN, FUSION, Run
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
+from ravl.untrusted import damage_of
 
 
 def describe(predictor: LabelPredictor) -> JsonObject:
@@ -70,12 +70,23 @@ def load_label_predictor(run: Run, targets: type[LabelTargets] = LabelTargets) -
     Raises:
         DataError: a file of the run is damaged, or lacks something.
     """
-    try:
-        return _load(run, targets)
-    except DataError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"The run in {run.folder} is damaged ({error!r}). Fit it again.") from error
+    with damage_of(f"The run in {run.folder}", AGAIN):
+        predictor = _load(run, targets)
+        _check(predictor)
+        return predictor
+
+
+def _check(predictor: LabelPredictor) -> None:
+    """Refuse arrays that are not of the labels; ValueError."""
+    labels = predictor.labels
+    if not all(isinstance(label, str) for label in labels) or len({*labels}) < len(labels):
+        raise ValueError("the labels are not texts, each once")
+    count = len(labels)
+    sizes = [len(predictor.gate.class_prior), len(predictor.vote_gate.class_prior)]
+    sizes += [len(predictor.head.bias)] if predictor.head is not None else []
+    sizes += [len(predictor.thresholds)] if len(predictor.thresholds) else []
+    if set(sizes) - {count}:
+        raise ValueError(f"it has {count:,} labels, and arrays for {max(sizes):,}")
 
 
 def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
