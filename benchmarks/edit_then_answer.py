@@ -30,7 +30,8 @@ from ravl.store.row import Row
 from ravl.store.space import TEXT_BITS, Kind
 from ravl.store.sqlite import SqliteStore
 from ravl.store.sqlite.records import to_record
-from ravl.store.sqlite.spaces import current_number, table_name
+from ravl.store.sqlite.schema import table_name
+from ravl.store.sqlite.spaces import current_number
 from ravl.store.sqlite.vectors import packed
 from ravl.tasks.fit import fit
 

@@ -25,7 +25,8 @@ from ravl.memory import Memory
 from ravl.store import vectors as module
 from ravl.store.sqlite import SqliteStore
 from ravl.store.sqlite.database import Database
-from ravl.store.sqlite.spaces import current_number, table_name
+from ravl.store.sqlite.schema import table_name
+from ravl.store.sqlite.spaces import current_number
 from ravl.store.sqlite.vectors import packed
 
 D, K, BATCH = 384, 10, 1000

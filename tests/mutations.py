@@ -212,9 +212,9 @@ def _odd_encoder(connection: sqlite3.Connection, draw: random.Random) -> str:
     parts = connection.execute("SELECT rowid, name, bytes FROM encoder_parts").fetchall()
     if not parts or draw.random() < 0.5:
         (text,) = connection.execute("SELECT fingerprint FROM spaces").fetchone()
-        new = odd_json(text.encode(), draw).decode()
-        connection.execute("UPDATE spaces SET fingerprint = ?", (new,))
-        return f"fingerprint {new:.200}"
+        odd = odd_json(text.encode(), draw).decode()
+        connection.execute("UPDATE spaces SET fingerprint = ?", (odd,))
+        return f"fingerprint {odd:.200}"
     number, name, data = draw.choice(parts)
     new = odd_json(data, draw) if name.endswith(".json") else odd_arrays(data, draw)
     connection.execute("UPDATE encoder_parts SET bytes = ? WHERE rowid = ?", (new, number))

@@ -125,9 +125,9 @@ def _get(file: Path, _: Path) -> None:
 
 def _search(file: Path, _: Path) -> None:
     with opened(file) as memory:
-        for mode in ("hybrid", "keyword"):
-            with contextlib.suppress(RavlError):
-                str(memory.search("a red thing", k=3, mode=mode).to_json())
+        with contextlib.suppress(RavlError):
+            str(memory.search("a red thing", k=3, mode="keyword").to_json())
+        str(memory.search("a red thing", k=3, mode="fused").to_json())
         str(memory.search(draw(3, "blue"), k=3, where="price < 4").to_json())
 
 
@@ -138,7 +138,7 @@ def _vote(file: Path, _: Path) -> None:
 
 def _merge(file: Path, scratch: Path) -> None:
     with (
-        opened(shutil.copy(file.parent / "mine.ravl", scratch)) as mine,
+        opened(Path(shutil.copy(file.parent / "mine.ravl", scratch))) as mine,
         opened(file) as memory,
     ):
         try:
@@ -186,9 +186,9 @@ def _commands(file: Path, _: Path) -> None:
                 raise error
 
 
-DOORS: tuple[Callable[[Path, Path], None], ...] = (
+DOORS: tuple[Callable[[Path, Path], object], ...] = (
     lambda file, _: opened(file).close(),
-    lambda file, _: check_memory(file) and None,
+    lambda file, _: check_memory(file),
     _list,
     _get,
     _search,

@@ -47,6 +47,82 @@ def test_a_schema_of_their_own(file: Path, trick: str) -> None:
         check_file(file)
 
 
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "DROP INDEX rows_by_label",
+        "CREATE TRIGGER t AFTER INSERT ON rows BEGIN DELETE FROM rows; END",
+        "DROP TABLE notes; CREATE VIEW notes AS SELECT 'a' AS key, 'b' AS value",
+        "ALTER TABLE notes ADD COLUMN more TEXT AS (hex(value))",
+    ],
+)
+def test_a_file_that_nobody_has_checked_is_compared_when_it_is_opened(
+    file: Path, trick: str
+) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(trick)
+    with pytest.raises(MemoryFileError, match=r"is not a ravl memory|is not one of a memory"):
+        Memory.open(file)
+
+
+def test_what_a_newer_ravl_may_add_is_no_obstacle(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("CREATE TABLE more (a); CREATE INDEX i ON rows (source)")
+    with Memory.open(file, ColourEncoder()) as memory:
+        assert len(memory) == 4
+
+
+def test_every_error_of_sqlite_is_a_sentence(file: Path) -> None:
+    with Memory.open(file, ColourEncoder()) as memory:
+        connection = memory.store.database.connection  # type: ignore[attr-defined]
+        for sql in ("SELECT nothing FROM rows", "INSERT INTO notes VALUES (NULL, 1)"):
+            with pytest.raises(MemoryFileError, match=r"m\.ravl is damaged, or another program"):
+                connection.execute(sql)
+        with pytest.raises(MemoryFileError, match="is damaged"):
+            connection.execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
+        with pytest.raises(MemoryFileError, match="is damaged"):
+            list(connection.execute("SELECT 1 UNION ALL SELECT json('{') FROM rows"))
+        with pytest.raises(MemoryFileError, match="is damaged"):
+            connection.executemany("INSERT INTO notes VALUES (?, ?)", [("a", None)])
+        with pytest.raises(sqlite3.ProgrammingError):  # a mistake of ravl is no damage
+            connection.execute("SELECT ?", (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("texts", '["a", 1]'),
+        ("texts", "[" * 900 + "]" * 900),
+        ("tags", '{"a": 1}'),
+        ("qa", '[["asked"]]'),
+        ("columns", '{"a": {"b": 1}}'),
+        ("columns", '{"a": 1, "a": 2}'),
+        ("columns", '["\\ud800"]'),
+        ("path", "x" * 300),
+    ],
+)
+def test_a_row_that_ravl_does_not_write(file: Path, column: str, value: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"UPDATE rows SET {column} = ? WHERE row = 2", (value,))
+        connection.commit()
+    with (
+        Memory.open(file, ColourEncoder()) as memory,
+        pytest.raises(MemoryFileError, match="Row 2 of the memory in .* is damaged"),
+    ):
+        list(memory.rows())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"spec": "colour"}', '{"spec": "a", "features": "!", "picture": "", "text": ""}']
+)
+def test_a_fingerprint_that_is_none(file: Path, text: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE spaces SET fingerprint = ?", (text,))
+        connection.commit()
+    with pytest.raises(MemoryFileError, match="fingerprint of an encoder is damaged"):
+        Memory.open(file, ColourEncoder())
+
+
 def test_a_table_is_missing(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("DROP TABLE pictures")

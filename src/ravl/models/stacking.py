@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array, Numbers
+from ravl.errors import DataError
 
 PRIOR = 1.0  # L2 penalty against the summed loss: with few pairs it dominates
 FLOOR = 1e-4  # minimal spread of a score; a constant score carries no information
@@ -47,7 +48,7 @@ class ScoreStack:
 
     def parts(self, scores: Mapping[str, Array]) -> Array:
         """What each score adds to the log odds, (n, S)."""
-        table = np.stack([scores[name] for name in self.names], axis=1)
+        table = np.stack([score_of(name, scores) for name in self.names], axis=1)
         parts: Array = ((table - self.mean) / self.scale * self.weights).astype(np.float32)
         return parts
 
@@ -71,9 +72,26 @@ class ScoreStack:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> ScoreStack:
-        """The inverse of :meth:`arrays`."""
+        """The inverse of :meth:`arrays`; ValueError where they are not of these names."""
+        if any(arrays[name].shape != (len(names),) for name in ("mean", "scale", "weights")):
+            raise ValueError("the arrays of a stack are not those of its scores")
         mean, scale, weights = (arrays[name] for name in ("mean", "scale", "weights"))
         return cls(tuple(names), mean, scale, weights, float(arrays["bias"][0]))
+
+
+def score_of(name: str, scores: Mapping[str, Array]) -> Array:
+    """A score of that name.
+
+    Raises:
+        DataError: there is none, so the run that names it is damaged.
+    """
+    if name not in scores:
+        known = ", ".join(scores)
+        raise DataError(
+            f"The run weighs a score {name!r:.50}, and there are only {known}. It is damaged: fit "
+            "it again, or pull it again."
+        )
+    return scores[name]
 
 
 def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: Numbers) -> ScoreStack:

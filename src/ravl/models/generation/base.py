@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject, JsonRecord
 
+LARGEST = 2**32  # number in the settings that a run keeps; the seed is the largest
 OpenPicture = Callable[[], Image.Image]  # opens a picture, RGB, when a generator needs it
 
 
@@ -152,6 +154,25 @@ class Decoding:
             raise QueryError(f"{min(both)!r} is both required and forbidden. Leave one out.")
         if self.schema and self.grammar:
             raise QueryError("A text follows a schema or a grammar, not both. Leave one out.")
+
+    @classmethod
+    def from_json(cls, record: JsonRecord) -> Self:
+        """The settings that a run keeps.
+
+        Raises:
+            AttributeError, QueryError, TypeError, ValueError: they are not settings of generation.
+        """
+        values: JsonObject = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in record.items()
+        }
+        for each in fields(cls):
+            value = values.get(each.name, each.default)
+            kinds = (int, float) if each.type == "float" else (type(each.default),)
+            texts = all(type(text) is str for text in value) if type(value) is tuple else True
+            large = type(value) in (int, float) and not abs(value) <= LARGEST
+            if type(value) not in kinds or not texts or large:
+                raise ValueError(f"{each.name!r} is {value!r:.50}")
+        return cls(**values)
 
     @property
     def plain(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array, Numbers
-from ravl.models.stacking import FLOOR
+from ravl.models.stacking import FLOOR, score_of
 
 SHARPNESS = 4.0  # of the softmax over candidates, against scores of unit spread
 PRIOR = 1e-3  # penalty on the weights: useless scores get weight zero
@@ -38,7 +38,7 @@ class CandidateRanker:
 
     def __call__(self, scores: Scores) -> Array:
         """One score for each candidate, (c,)."""
-        table = np.stack([scores[name] for name in self.names], axis=1)
+        table = np.stack([score_of(name, scores) for name in self.names], axis=1)
         found: Array = ((table / self.scale) @ self.weights).astype(np.float32)
         return found
 
@@ -54,7 +54,9 @@ class CandidateRanker:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> CandidateRanker:
-        """The inverse of :meth:`arrays`."""
+        """The inverse of :meth:`arrays`; ValueError where they are not of these names."""
+        if any(arrays[name].shape != (len(names),) for name in ("scale", "weights")):
+            raise ValueError("the arrays of a ranker are not those of its scores")
         return cls(tuple(names), arrays["scale"], arrays["weights"])
 
 

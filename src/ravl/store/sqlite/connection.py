@@ -25,7 +25,7 @@ class Connection(sqlite3.Connection):
 
     def cursor(self, *_: object) -> Cursor:  # type: ignore[override]
         """A cursor with the same errors."""
-        return super().cursor(Cursor)
+        return Cursor(self)
 
     def execute(self, sql: str, values: Parameters = (), /) -> Cursor:  # type: ignore[override]
         """As :meth:`sqlite3.Connection.execute`."""

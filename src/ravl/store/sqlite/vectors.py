@@ -145,7 +145,9 @@ class VectorTables:
     def restored(self, kind: Kind, blob: bytes) -> Array:
         """Vectors (n, d) of the current space that were stored behind each other elsewhere."""
         size = max(1, self._width(kind, None) * STORED.itemsize)
-        blobs = [blob[i : i + size] for i in range(0, len(blob), size)]
+        blobs = [blob]
+        if isinstance(blob, bytes):  # else it is refused as what is not a vector
+            blobs = [blob[i : i + size] for i in range(0, len(blob), size)]
         return self._matrix(blobs, kind, None).astype(np.float32)
 
     def stored(self, kind: Kind, row: int) -> list[bytes]:

@@ -83,9 +83,7 @@ def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
         DataError, EncoderError: files are missing or damaged.
     """
     record, arrays = run.record, run.arrays()
-    kept: JsonObject = record["how"]
-    values: JsonObject = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
-    how = Decoding(**values)
+    how = Decoding.from_json(record["how"])
     calibration = arrays.get("calibration")
     standard = arrays.get("standard")
     choosers = {
@@ -117,7 +115,12 @@ def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
     return replace(made, generator=_generator(run, how)) if record["generator"] else made
 
 
+MOST_REGIONS = 64  # a side
+
+
 def _regions(side: int, arrays: dict[str, dict[str, Array]]) -> Regions | None:
+    if not 0 <= side <= MOST_REGIONS:
+        raise ValueError(f"'regions' is {side}; it must be 0 to {MOST_REGIONS}")
     return Regions(side, Standardizer.from_arrays(arrays["regions"])) if side else None
 
 
