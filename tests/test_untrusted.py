@@ -55,9 +55,11 @@ def test_a_file_holds_an_object(tmp_path: Path) -> None:
 
 
 def test_damage_is_a_sentence() -> None:
-    with pytest.raises(EncoderError, match=r"^It is damaged \('a' is missing\)\. Do this\.$"):
-        with damage_of("It", "Do this.", EncoderError):
-            {}["a"]  # type: ignore[var-annotated]  # noqa: B018
+    with (
+        pytest.raises(EncoderError, match=r"^It is damaged \('a' is missing\)\. Do this\.$"),
+        damage_of("It", "Do this.", EncoderError),
+    ):
+        {}["a"]  # type: ignore[var-annotated]
     with pytest.raises(DataError, match="as it was"), damage_of("It", "Do this."):
         raise DataError("as it was")
     with pytest.raises(KeyboardInterrupt), damage_of("It", "Do this."):

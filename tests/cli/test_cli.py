@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ravl.cli import cli, main
-from tests.helpers import draw, make_pictures
+from ravl.data import Example
+from ravl.memory import Memory
+from tests.helpers import ColourEncoder, draw, make_pictures
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,6 +148,34 @@ def test_info_list_get(run, shop):
     row = json.loads(run("get", shop / "shop.ravl", "red_000.png")[1])
     assert row["columns"] == {"price": 0}
     assert row["texts"] == ["a red thing"]
+
+
+def test_a_column_of_texts_keeps_what_is_written(run, tmp_path):
+    file = tmp_path / "m.ravl"
+    with Memory.create(file, ColourEncoder()) as memory:
+        rows = [{"version": "1.9", "price": 3, "my `col`": "x"}, {"version": "v2"}]
+        memory.add([Example(f"{i}", texts=("a",), columns=c) for i, c in enumerate(rows)])
+
+    def after(*settings: str) -> dict[str, Any]:
+        given = [word for each in settings for word in ("--set", each)]
+        code, out, err = run("update", file, "0", *given)
+        assert code == 0, err
+        found: dict[str, Any] = json.loads(out)["columns"]
+        return found
+
+    found = after("version=1.10", "price=1.10", "new=1.10", 'quoted="1.10"', "my `col`=7")
+    assert found == {
+        "version": "1.10",
+        "price": 1.1,
+        "new": 1.1,
+        "quoted": "1.10",
+        "my `col`": "7",
+    }
+    assert after("quoted=1.20", "version=", "price=") == {
+        "new": 1.1,
+        "quoted": "1.20",
+        "my `col`": "7",
+    }
 
 
 def test_update_delete_log(run, tmp_path):

@@ -264,3 +264,27 @@ def test_a_metadata_file_that_changes_and_goes(empty: Memory, tmp_path: Path) ->
     empty.sync()
     assert [row.texts for row in empty.rows()] == [(), ()]
     assert empty.sync().quiet
+
+
+def test_a_report_counts_rows_that_keep_what_a_person_said(empty: Memory, tmp_path: Path) -> None:
+    head = "id,caption,label,price"
+    source = table(tmp_path / "t", head, "a,one,cat,0", "b,two,dog,4", "c,three,,5")
+    assert empty.index(source, progress=False).kept == 0
+    empty.update("a", columns={"price": 1})
+    empty.update("b", label="wolf")
+    empty.update("c", label="mine")  # the source says nothing of it
+    assert empty.index(source, progress=False).kept == 2
+    empty.update("c", texts=["another"])
+    report = empty.index(source, progress=False)
+    assert (report.kept, report.unchanged, report.to_json()["kept"]) == (3, 3, 3)
+    source = table(tmp_path / "t", head, "a,one,cat,1", "b,two,wolf,4", "c,another,,5")
+    assert empty.index(source, progress=False).kept == 0
+
+
+def test_a_sync_counts_them_too(empty: Memory, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "cat/1.png", "dog/2.png")
+    assert empty.sync(folder, progress=False, folder_labels=True).kept == 0
+    empty.update(sorted(row.id for row in empty.rows())[0], label="wolf")
+    for path in folder.rglob("*.png"):
+        path.touch()
+    assert empty.sync(progress=False).kept == 1

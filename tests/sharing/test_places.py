@@ -22,6 +22,37 @@ def run(tmp_path: Path) -> Path:
     return make_run(tmp_path / "shirts")
 
 
+@pytest.mark.parametrize("place", ["nowhere:x", "s3:bucket/x", "hff:me/x", "Nowhere:x", "ab:"])
+def test_an_unknown_scheme_is_no_folder(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for call in (
+        lambda: push(run, place),
+        lambda: pull(place, "here"),
+        lambda: pull(run, place),
+        lambda: Memory.create(place),
+        lambda: Memory.open(place),
+        lambda: Memory.open_or_create(place),
+    ):
+        with pytest.raises((DataError, MemoryFileError), match="is no kind of place that is known"):
+            call()
+    with pytest.raises(DataError, match="hf:OWNER/NAME, or an address with s3://, gs://"):
+        push(run, place)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_whose_name_looks_like_an_address(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    push(run, tmp_path / "a:b")  # by its whole path
+    assert pull("a:b", "here").moved  # or where it is there
+    push(run, "./c:d")
+    assert (tmp_path / "c:d" / "ravl.json").exists()
+
+
 def test_a_folder_of_others_is_not_touched(run: Path, tmp_path: Path) -> None:
     (tmp_path / "place").mkdir()
     (tmp_path / "place" / "letter.txt").write_text("dear")

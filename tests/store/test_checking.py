@@ -113,7 +113,8 @@ def test_a_row_that_ravl_does_not_write(file: Path, column: str, value: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"spec": "colour"}', '{"spec": "a", "features": "!", "picture": "", "text": ""}']
+    "text",
+    ["", "[]", '{"spec": "colour"}', '{"spec": "a", "features": "!", "picture": "", "text": ""}'],
 )
 def test_a_fingerprint_that_is_none(file: Path, text: str) -> None:
     with closing(sqlite3.connect(file)) as connection:

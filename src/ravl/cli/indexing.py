@@ -16,6 +16,7 @@ from ravl.cli.output import (
     json_option,
     nothing_found,
     print_json,
+    print_kept,
     print_problems,
     print_skipped,
     quiet_option,
@@ -191,6 +192,7 @@ def print_summary(report: IndexReport, memory: Path, rows: int) -> None:
         )
         for group in groups[:SHOWN]:
             click.echo("  " + "  =  ".join(group))
+    print_kept(report.kept)
     print_skipped(report.skipped)
     print_problems(report.rejected, report.reasons)
 

@@ -70,6 +70,15 @@ def print_skipped(skipped: Mapping[str, int]) -> None:
         click.echo(f"Skipped: {listed(skipped)}.", err=True)
 
 
+def print_kept(rows: int) -> None:
+    """Print in how many rows a person's value stays against that of a source."""
+    if rows:
+        click.echo(
+            f"In {rows:,} row{'s' if rows > 1 else ''} a value stays that somebody has set, though "
+            "the source says another one."
+        )
+
+
 def nothing_found(where: str) -> int:
     """Warn on standard error that nothing was there to read; returns the exit code."""
     click.echo(

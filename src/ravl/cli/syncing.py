@@ -15,6 +15,7 @@ from ravl.cli.output import (
     json_option,
     nothing_found,
     print_json,
+    print_kept,
     print_problems,
     print_skipped,
     print_table,
@@ -109,6 +110,7 @@ def _tell(report: SyncReport, memory: Memory) -> None:
             f"sync {memory.path} FOLDER",
             err=True,
         )
+    print_kept(report.kept)
     print_skipped(report.skipped)
     print_problems(len(report.rejected), report.rejected)
     to_be = "to be " if report.dry_run else ""

@@ -10,7 +10,7 @@ from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
 from ravl.memory.moves import holds
-from ravl.memory.provenance import Claim, absolute, merged
+from ravl.memory.provenance import Claim, absolute, contradicts, merged
 from ravl.memory.renames import Deferred
 from ravl.store.collection import Collection
 from ravl.store.row import Row, unwritable
@@ -29,6 +29,7 @@ class LoadedExample:
         reused: features (F,) and vector (d,) of a new picture, out of another memory.
         lacking: True if the row that is there lacks the vector of a text.
         claim: what the source says of it, where that is not what it said before.
+        kept: True if a value stays that a person set, and the source says another one.
     """
 
     row: Row
@@ -38,6 +39,7 @@ class LoadedExample:
     reused: tuple[Array, Array] | None = None
     lacking: bool = False
     claim: Claim | None = None
+    kept: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -124,7 +126,12 @@ class ExampleLoader:
         if not isinstance(loaded, LoadedExample):
             return loaded
         claim = Claim.of(item) if self._claims else None
-        return replace(loaded, lacking=known.lacking, claim=claim if claim != known.last else None)
+        return replace(
+            loaded,
+            lacking=known.lacking,
+            claim=claim if claim != known.last else None,
+            kept=contradicts(loaded.row, item),
+        )
 
     def _read(self, item: Example, known: Known) -> LoadedExample | Rejected | Deferred:
         old = known.row

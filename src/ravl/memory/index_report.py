@@ -17,6 +17,7 @@ class IndexReport:
 
     Args:
         added, updated, unchanged: rows.
+        kept: rows in which a value stays that a person set, though the source says another one.
         rejected: how much was set aside; the reasons are in ``reasons`` and in the quarantine.
         reasons: the first thousand of them.
         renamed: old and new id of rows whose picture has another file name now.
@@ -33,6 +34,7 @@ class IndexReport:
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    kept: int = 0
     rejected: int = 0
     reasons: list[Rejected] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
@@ -54,6 +56,7 @@ class IndexReport:
             "added": self.added,
             "updated": self.updated,
             "unchanged": self.unchanged,
+            "kept": self.kept,
             "renamed": [{"from": old, "to": new} for old, new in self.renamed],
             "trashed": self.trashed,
             "set_aside": self.rejected,

@@ -242,6 +242,7 @@ class Indexer:
         report.rejected += len(rejected)
         report.reasons += rejected[: SHOWN - len(report.reasons)]
         report.unchanged += len(loaded) - len(written)
+        report.kept += sum(item.kept for item in loaded)
         report.added += sum(item.old is None for item in written)
         report.updated += sum(item.old is not None for item in written)
         report.encoded += sum(item.prepared is not None for item in changed)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from ravl.data import QA, Example, Scalar
+from ravl.data.text import nfc
 from ravl.errors import MemoryFileError
 from ravl.store.row import Row, texts_in
 from ravl.untrusted import ADVICE, MOST_IN_CELL, damage_of, parse_json
@@ -114,6 +115,25 @@ def merged(
         tags=_list(old.tags, example.tags, last.tags, _hash_of),
         qa=_questions(old.qa, example.qa, last.qa),
         columns=_columns(old.columns, example.columns, last.columns),
+    )
+
+
+def contradicts(row: Row, example: Example) -> bool:
+    """Whether a row keeps a value that its source says otherwise: a person has set it.
+
+    Args:
+        row: as it is after :func:`merged`.
+        example: what the source says now.
+    """
+    label = None if example.label is None else nfc(example.label).strip()
+    if label and row.label is not None and nfc(row.label).strip() != label:
+        return True
+    texts = {nfc(text) for text in row.texts}
+    if any(nfc(text) not in texts for text in example.texts):
+        return True
+    pairs = ((row.columns.get(name), value) for name, value in example.columns.items())
+    return any(
+        old is not None and _hash_of(old) != _hash_of(new) for old, new in pairs if new is not None
     )
 
 

@@ -50,6 +50,8 @@ class SyncReport:
         removed: ids of rows that went to the trash.
         restored: ids of rows that came back from the trash, since their pictures did.
         unchanged: pictures.
+        kept: rows in which a value stays that a person set, though their folder says another one;
+            of the pictures that were looked at.
         skipped: how many files of each kind the folders have that are no pictures, or were left
             out: "video", "PDF", "thumbnail".
         rejected: what was set aside; all of it is in the quarantine.
@@ -66,6 +68,7 @@ class SyncReport:
     removed: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
     unchanged: int = 0
+    kept: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     encoded: int = 0
@@ -94,6 +97,7 @@ class SyncReport:
             "removed": self.removed,
             "restored": self.restored,
             "unchanged": self.unchanged,
+            "kept": self.kept,
             "set_aside": len(self.rejected),
             "skipped": self.skipped,
             "reasons": [r.to_json() for r in self.rejected],
@@ -326,6 +330,7 @@ def _index(
     done = indexer.run(examples(), lambda: len(fresh) + len(found.rejected), progress)
     told = {move.id for move in moves if move.path in found.fresh and move.id not in along}
     report.unchanged += done.unchanged - len(told - set(report.changed))
+    report.kept += done.kept
     report.rejected += done.reasons
     report.encoded += done.encoded
     if not dry:

@@ -17,6 +17,8 @@ from ravl.store.sqlite.history import newest_change
 from ravl.store.sqlite.schema import table_name, vector_table
 from ravl.untrusted import ADVICE, damage_of
 
+LONGEST = 65_536  # numbers of a vector
+
 
 def space_numbers(connection: sqlite3.Connection) -> list[int]:
     """Numbers of all spaces."""
@@ -35,6 +37,13 @@ def create_tables(connection: sqlite3.Connection, space: int) -> None:
     """Make the tables of a space's vectors."""
     for kind in KINDS:
         connection.execute(vector_table(kind, space))
+
+
+def dimension_of(found: object) -> int:
+    """The length of a space's vectors, as it is stored; ValueError where it cannot be one."""
+    if type(found) is not int or not 0 < found <= LONGEST:
+        raise ValueError(f"its vectors have the length {found!r:.50}")
+    return found
 
 
 def read_fingerprint(text: object) -> Fingerprint:
@@ -88,7 +97,8 @@ class SpaceTable:
         if found is None:
             raise _incomplete()
         with damage_of(str(self._database.path), ADVICE, MemoryFileError):
-            return SpaceState(int(found[0]), int(found[1]), newest_change(self._connection))
+            dimension = dimension_of(found[1])
+            return SpaceState(int(found[0]), dimension, newest_change(self._connection))
 
     def find(self, stage: SpaceStage = "current") -> Space | None:
         """The space in that stage, None where there is none.

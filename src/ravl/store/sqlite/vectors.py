@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
+from ravl.errors import MemoryFileError
 from ravl.store.space import KINDS, TEXT_BITS, Kind, bits_of
 from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.schema import table_name
 from ravl.store.sqlite.sound import STORED, count_unsound, matrix
-from ravl.store.sqlite.spaces import current_number
+from ravl.store.sqlite.spaces import current_number, dimension_of, read_fingerprint
 from ravl.store.top_k import Positions
+from ravl.untrusted import ADVICE, damage_of
 
 CHUNK = 16384  # vectors read at a time
 
@@ -169,9 +170,11 @@ class VectorTables:
         number = current_number(self._connection) if space is None else space
         if (kind, number) not in self._widths:
             sql = "SELECT dimension, fingerprint FROM spaces WHERE space = ?"
-            dimension, fingerprint = self._connection.execute(sql, (number,)).fetchone()
-            features = len(Fingerprint.from_json(fingerprint).features)
-            self._widths[kind, number] = features if kind == "features" else int(dimension)
+            with damage_of(str(self._database.path), ADVICE, MemoryFileError):
+                dimension, text = self._connection.execute(sql, (number,)).fetchone()
+                features = len(read_fingerprint(text).features)
+                width = features if kind == "features" else dimension_of(dimension)
+            self._widths[kind, number] = width
         return self._widths[kind, number]
 
 
