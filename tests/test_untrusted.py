@@ -59,7 +59,7 @@ def test_damage_is_a_sentence() -> None:
         pytest.raises(EncoderError, match=r"^It is damaged \('a' is missing\)\. Do this\.$"),
         damage_of("It", "Do this.", EncoderError),
     ):
-        {}["a"]  # type: ignore[var-annotated]
+        {"b": 1}["a"]
     with pytest.raises(DataError, match="as it was"), damage_of("It", "Do this."):
         raise DataError("as it was")
     with pytest.raises(KeyboardInterrupt), damage_of("It", "Do this."):

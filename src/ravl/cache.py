@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from ravl.hashes import FileHash, first_difference, from_json, hashes_below, to_json
+from ravl.untrusted import read_json
 
 HASHES = "hashes.json"  # of the files beside it
 
@@ -60,7 +61,7 @@ def is_intact(folder: Path, *names: str) -> bool:
 
 def _written(folder: Path) -> dict[str, FileHash] | None:
     try:
-        return from_json(json.loads((folder / HASHES).read_text("utf-8")))
+        return from_json(read_json(folder / HASHES))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # not there, of an older ravl, or damaged
 

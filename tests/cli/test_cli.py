@@ -153,7 +153,10 @@ def test_info_list_get(run, shop):
 def test_a_column_of_texts_keeps_what_is_written(run, tmp_path):
     file = tmp_path / "m.ravl"
     with Memory.create(file, ColourEncoder()) as memory:
-        rows = [{"version": "1.9", "price": 3, "my `col`": "x"}, {"version": "v2"}]
+        rows: list[dict[str, Any]] = [
+            {"version": "1.9", "price": 3, "my `col`": "x"},
+            {"version": "v2"},
+        ]
         memory.add([Example(f"{i}", texts=("a",), columns=c) for i, c in enumerate(rows)])
 
     def after(*settings: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import httpx2 as httpx
@@ -25,6 +24,7 @@ from ravl.errors import (
 )
 from ravl.json_types import JsonRecord
 from ravl.tasks import registry
+from ravl.untrusted import parse_json
 
 ADDRESS = "address"  # the address does not exist
 # Error classes of problem kinds that concern the request. Others, such as access or busy, do not.
@@ -106,7 +106,7 @@ def sentence_of(reply: httpx.Response) -> str:
 def _problem(reply: httpx.Response) -> JsonRecord:
     """The problem in a reply; empty if there is no problem."""
     try:
-        found = json.loads(reply.content)
+        found = parse_json(reply.content)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

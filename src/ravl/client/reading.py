@@ -23,6 +23,7 @@ from ravl.retrieval import Found, Hit
 from ravl.runs.answers import Answer, Evidence
 from ravl.runs.provenance import Provenance
 from ravl.tasks import registry
+from ravl.untrusted import MOST_OF_PICTURES, parse_json
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ def read(reply: httpx.Response, reader: Callable[[JsonValue], T]) -> T:
     """
     checked(reply)
     try:
-        return reader(reply.json())
+        return reader(parse_json(reply.content, MOST_OF_PICTURES))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise stranger(reply) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -15,6 +14,7 @@ from ravl.client.problems import ServerError, refusal, unreachable
 from ravl.json_types import JsonValue
 from ravl.runs.answers import Answer, Evidence
 from ravl.tasks import registry
+from ravl.untrusted import damage_of, parse_json
 
 
 class Told:
@@ -37,7 +37,8 @@ class Told:
         Raises:
             RavlError: an error occurred after the start.
         """
-        data: JsonValue = json.loads(event.data)
+        with damage_of("An answer of the server", "Ask again, or upgrade the server."):
+            data: JsonValue = parse_json(event.data)
         if event.event == "problem":
             raise refusal(data)
         if event.event == "evidence":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar, get_args, get_origin
@@ -17,6 +16,7 @@ from ravl.errors import QueryError, RavlError
 from ravl.json_types import JsonObject, JsonValue
 from ravl.serving.bodies import Body, PictureIn
 from ravl.serving.problems import Problem, sentence_of
+from ravl.untrusted import parse_json
 
 B = TypeVar("B", bound=Body)
 FIELD = 1 << 20  # bytes of a form's field that is no file
@@ -156,8 +156,8 @@ def _value(shape: type[Body], name: str, value: str) -> JsonValue:
     if name not in FILES and not any(map(_is_object, _kinds(shape, name))):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return parse_json(value)
+    except ValueError:
         raise QueryError(f"The field {name} must be written as JSON.") from None
 
 

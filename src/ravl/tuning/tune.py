@@ -35,6 +35,7 @@ from ravl.training.fit_folder import begin
 from ravl.training.loop_settings import LoopSettings
 from ravl.tuning.space import Report, Space, Study, Tried, Value, read_space
 from ravl.tuning.trial import recipe_of, score
+from ravl.untrusted import read_json
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
@@ -260,7 +261,7 @@ def _fit_best(
         shutil.rmtree(run)  # of fewer trials
     if not (run / "metrics.json").exists():
         fit(task, memory, out=run, **options, **chosen.to_json())
-    found: JsonObject = json.loads((run / "metrics.json").read_text("utf-8"))
+    found: JsonObject = read_json(run / "metrics.json")
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ravl.data.readers.columns import refuse_doubles
 from ravl.errors import DataError
+from ravl.untrusted import parse_json
 
 ROWS = 4_096  # a batch of rows without pictures
 PICTURES = 32  # a batch of rows with pictures
@@ -108,7 +108,7 @@ def named(value: object, classes: list[str]) -> Any:
 def _classes(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
     """The class names of ClassLabel columns, from the metadata of Hugging Face datasets."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        features = parse_json(metadata[b"huggingface"])["info"]["features"]
         found = {name: _names(feature) for name, feature in features.items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}

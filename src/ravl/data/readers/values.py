@@ -12,6 +12,7 @@ from decimal import Decimal
 from ravl.data.example import QA, Scalar
 from ravl.data.text import nfc
 from ravl.json_types import JsonRecord
+from ravl.untrusted import parse_json
 
 # names that datasets use for the text in an object
 _TEXT_KEYS = ("raw", "caption", "text", "answer")
@@ -96,8 +97,8 @@ def mapping(value: object) -> Mapping[str, object] | None:
     """An object, or the object in a JSON text; None if the value is something else."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = parse_json(value)
+        except ValueError:
             return None
     return value if isinstance(value, Mapping) else None
 
@@ -109,8 +110,8 @@ def questions(value: object) -> list[QA]:
         ValueError: if the value has another form.
     """
     try:
-        listed = json.loads(value or "[]") if isinstance(value, str) else value or []
-    except (ValueError, RecursionError):
+        listed = parse_json(value or "[]") if isinstance(value, str) else value or []
+    except ValueError:
         listed = None
     if not isinstance(listed, list | tuple):
         raise ValueError(_QA_ALLOWED)

@@ -14,6 +14,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_o
 
 from ravl.errors import EncoderError
 from ravl.json_types import JsonObject
+from ravl.untrusted import parse_json
 
 KEYS = ("RAVL_OPENAI_KEY", "OPENAI_API_KEY")  # environment variables, the first that is set
 LARGEST = 8 << 20  # bytes of an answer
@@ -149,8 +150,8 @@ class Wire:
 
     def _object(self, data: bytes) -> JsonObject:
         try:
-            found = json.loads(data)
-        except (ValueError, RecursionError):
+            found = parse_json(data)
+        except ValueError:
             found = None
         if isinstance(found, dict) and "error" not in found:
             return found
@@ -165,8 +166,8 @@ class Wire:
 
     def _refused(self, error: HTTPError) -> RefusedError:
         try:
-            words = _said(json.loads(error.read(CHUNK)))
-        except (ValueError, OSError, http.client.HTTPException, RecursionError):
+            words = _said(parse_json(error.read(CHUNK)))
+        except (ValueError, OSError, http.client.HTTPException):
             words = ""
         reasons = {
             401: f"it wants a key: set {KEYS[0]} or {KEYS[1]}, and check that it is right",

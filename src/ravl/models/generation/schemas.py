@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.errors import QueryError
+from ravl.untrusted import parse_json
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -24,8 +24,8 @@ def satisfies(text: str, schema: str) -> bool:
         QueryError: the schema is not valid, or the package jsonschema is not installed.
     """
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         return False
     return not schema or bool(_validator(schema).is_valid(value))
 
@@ -59,7 +59,7 @@ def _validator(schema: str) -> Validator:
     from jsonschema.validators import validator_for
 
     try:
-        loaded = json.loads(schema)
+        loaded = parse_json(schema)
         kind = validator_for(loaded)
         kind.check_schema(loaded)
     except (ValueError, SchemaError) as error:

@@ -6,7 +6,6 @@ from the fit's own datastore, without the rows that show the training example it
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.tasks.neighbour_reranker import DEPTH, NeighbourReranker
 from ravl.training.report_parts import Measured, score_table
+from ravl.untrusted import MOST_OF_PICTURES, read_json, reason_of
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of reranking; 0 for none
 TITLES = {
@@ -153,11 +153,11 @@ def refuse_seen(data: FitData, look: NeighbourReranker) -> None:
     """
     run = look.model.run.folder
     try:
-        split = json.loads((run / "split.json").read_text("utf-8"))
+        split = read_json(run / "split.json", MOST_OF_PICTURES)
         parts = {name: [str(id) for id in split[name]] for name in ("train", "validation")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{run}/split.json is missing or damaged ({error!r}), so that it is unknown "
+            f"{run}/split.json is missing or damaged ({reason_of(error)}), so that it is unknown "
             "what the run has seen. Fit it again with ravl fit match."
         ) from error
     groups = {row.id: row.group for row in data.memory.rows()}
