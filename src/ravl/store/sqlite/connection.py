@@ -39,8 +39,10 @@ class Connection(sqlite3.Connection):
 
     def executescript(self, script: str, /) -> Cursor:
         """As :meth:`sqlite3.Connection.executescript`."""
+        cursor = self.cursor()
         try:
-            return self.cursor().executescript(script)
+            cursor.executescript(script)
+            return cursor
         except sqlite3.DatabaseError as error:
             raise self.sentence(error) from error
 
