@@ -18,7 +18,8 @@ from ravl.tasks.fit import kept_settings, made_settings
 
 def test_a_record_of_format_1_is_read_by_the_names_of_now(tmp_path: Path) -> None:
     how = {"beams": 5, "candidates": 2, "longest": 9, "sample": True, "top_p": 0.5}
-    record = {"format": 1, "task": "caption", "how": how}
+    about = {"encoder": {"spec": "colour"}, "memory": {"path": "a.ravl", "relative": "a.ravl"}}
+    record = {"format": 1, "task": "caption", "how": how, **about}
     (tmp_path / "run.json").write_text(json.dumps(record), "utf-8")
     found = open_run(tmp_path).record
     assert found["format"] == FORMAT
