@@ -101,7 +101,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(file: Path) -> Memory:
-    return Memory.open(file, ColourEncoder(), timeout=0.1)
+    return Memory.open(file, ColourEncoder())
 
 
 def _list(file: Path, _: Path) -> None:
