@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from ravl.addresses import refuse_address
-from ravl.errors import MemoryExistsError, MemoryFileError
+from ravl.errors import MemoryExistsError, MemoryFileError, MemoryLockedError
 from ravl.store.sqlite.connection import Connection, sentence
 from ravl.store.sqlite.filters import add_functions
 from ravl.store.sqlite.schema import check_schema
