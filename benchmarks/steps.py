@@ -72,12 +72,12 @@ def run() -> Lines:
         hidden = data.train.examples.take(some).shown
 
         def retrieve() -> Any:
-            near = data.datastore.neighbours(keys, K, hidden)
-            return gather(evidence, near.positions, near.similarity)
+            neighbours = data.datastore.neighbours(keys, K, hidden)
+            return gather(evidence, neighbours.positions, neighbours.similarity)
 
-        def step(near: Any) -> None:
+        def step(neighbours: Any) -> None:
             optimiser.zero_grad()
-            model(features=features, near=near, targets=targets).loss.backward()
+            model(features=features, neighbours=neighbours, targets=targets).loss.backward()
             optimiser.step()
 
         without, with_, alone = alternate(

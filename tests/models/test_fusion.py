@@ -48,7 +48,7 @@ def queries(b: int = 3) -> Tensor:
     return torch.randn(b, F, generator=torch.Generator().manual_seed(2))
 
 
-def near(b: int = 3, k: int = K, seed: int = 3) -> dict[str, Tensor]:
+def neighbours(b: int = 3, k: int = K, seed: int = 3) -> dict[str, Tensor]:
     random = torch.Generator().manual_seed(seed)
     return {
         "features": torch.randn(b, k, F, generator=random),
@@ -62,77 +62,84 @@ def near(b: int = 3, k: int = K, seed: int = 3) -> dict[str, Tensor]:
 def test_untrained_it_answers_exactly_as_its_base(model):
     x = queries()
     expected = model.base(x)
-    for given in (None, near(), near(seed=9)):
-        assert torch.equal(model(x, near=given).logits, expected)
+    for given in (None, neighbours(), neighbours(seed=9)):
+        assert torch.equal(model(x, neighbours=given).logits, expected)
     other = torch.randn(3, F)
-    assert torch.equal(model(x, base=other, near=near()).logits, model.base(other))
+    assert torch.equal(model(x, base=other, neighbours=neighbours()).logits, model.base(other))
 
 
 @pytest.mark.parametrize("what", ["features", "labels", "texts", "likeness"])
 def test_trained_it_reads_all_of_its_evidence(spoken, what):
-    before, changed = near(), near()
+    before, changed = neighbours(), neighbours()
     changed[what] = changed[what].clone()
     changed[what][:, 1] += 1
     x = queries()
-    difference = spoken(x, near=before).logits - spoken(x, near=changed).logits
+    difference = spoken(x, neighbours=before).logits - spoken(x, neighbours=changed).logits
     assert difference.abs().min(1).values.min() > 1e-6
-    assert (spoken(x, near=before).logits - spoken(x).logits).abs().min() > 1e-6
+    assert (spoken(x, neighbours=before).logits - spoken(x).logits).abs().min() > 1e-6
 
 
 def test_it_reads_the_query_and_its_text(spoken):
     x = queries()
-    moved = spoken(x + 1, base=x, near=near()).logits - spoken(x, near=near()).logits
+    moved = (
+        spoken(x + 1, base=x, neighbours=neighbours()).logits
+        - spoken(x, neighbours=neighbours()).logits
+    )
     assert moved.abs().max() > 1e-4
     tokens = torch.tensor([[7, 8, 9]] * 3)
-    one, other = (spoken(x, tokens=t, near=near()).logits for t in (tokens, tokens + 1))
+    one, other = (spoken(x, tokens=t, neighbours=neighbours()).logits for t in (tokens, tokens + 1))
     assert (one - other).abs().max() > 1e-4
     padded = torch.tensor([[7, 8, 9, 0, 0]] * 3)
     torch.testing.assert_close(spoken(x, tokens=padded).logits, spoken(x, tokens=padded).logits)
 
 
 def test_order_of_neighbours_matters_by_their_rank(spoken):
-    x, given = queries(), near()
+    x, given = queries(), neighbours()
     turned = {name: value.flip(1) for name, value in given.items()}
-    assert (spoken(x, near=given).logits - spoken(x, near=turned).logits).abs().max() > 1e-6
+    assert (
+        spoken(x, neighbours=given).logits - spoken(x, neighbours=turned).logits
+    ).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize(
     ("flag", "values"), [("picture", "features"), ("label", "labels"), ("text", "texts")]
 )
 def test_what_is_marked_absent_changes_nothing(spoken, flag, values):
-    x, one, other = queries(), near(), near()
+    x, one, other = queries(), neighbours(), neighbours()
     for given in (one, other):
         given[flag][:, 2] = False
     other[values] = other[values].clone()
     other[values][:, 2] = 99
-    torch.testing.assert_close(spoken(x, near=one).logits, spoken(x, near=other).logits)
+    torch.testing.assert_close(spoken(x, neighbours=one).logits, spoken(x, neighbours=other).logits)
     other[flag][:, 2] = True
-    assert (spoken(x, near=one).logits - spoken(x, near=other).logits).abs().max() > 1e-6
+    assert (
+        spoken(x, neighbours=one).logits - spoken(x, neighbours=other).logits
+    ).abs().max() > 1e-6
 
 
 def test_nobody_near_is_as_no_evidence(spoken):
-    given = near()
+    given = neighbours()
     for name in ("picture", "label", "text"):
         given[name][:] = False
     torch.testing.assert_close(
-        spoken(queries(), near=given).logits, spoken(queries()).logits, atol=1e-5, rtol=1e-4
+        spoken(queries(), neighbours=given).logits, spoken(queries()).logits, atol=1e-5, rtol=1e-4
     )
 
 
 @pytest.mark.parametrize("flag", ["label", "text", "picture"])
 def test_an_answer_does_not_depend_on_who_is_answered_beside_it(spoken, flag):
     """The first has no neighbour with a label, the others have."""
-    x, given = queries(), near()
+    x, given = queries(), neighbours()
     given[flag][0] = False
-    together = spoken(x, near=given).logits
+    together = spoken(x, neighbours=given).logits
     for i in range(3):
-        alone = spoken(x[i : i + 1], near={n: v[i : i + 1] for n, v in given.items()}).logits
+        alone = spoken(x[i : i + 1], neighbours={n: v[i : i + 1] for n, v in given.items()}).logits
         torch.testing.assert_close(alone, together[i : i + 1], atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_reach_evidence_and_language_model(spoken):
     targets = torch.eye(C)
-    spoken(queries(), near=near(), targets=targets).loss.backward()
+    spoken(queries(), neighbours=neighbours(), targets=targets).loss.backward()
     top = spoken.language.encoder.layer[-1]
     for part in (
         spoken.near_picture,
@@ -152,7 +159,7 @@ def test_gradients_reach_evidence_and_language_model(spoken):
 
 
 def test_the_first_step_only_moves_the_output_layer(model):
-    model(queries(), near=near(), targets=torch.eye(C)).loss.backward()
+    model(queries(), neighbours=neighbours(), targets=torch.eye(C)).loss.backward()
     assert model.out.weight.grad.abs().max() > 1e-4
     assert not model.near_label.weight.grad.any()
 
@@ -175,16 +182,16 @@ def test_the_loss_is_that_of_the_linear_head(language, exclusive):
             logits, smooth, reduction="none"
         )
         expected = (model.weights * each).sum(1).mean()
-    torch.testing.assert_close(model(x, near=near(), targets=targets).loss, expected)
+    torch.testing.assert_close(model(x, neighbours=neighbours(), targets=targets).loss, expected)
 
 
 def test_saved_and_loaded_it_answers_the_same(spoken, tmp_path):
     with silence_transformers():
         spoken.save_pretrained(tmp_path)
         again: Any = FusionModel.from_pretrained(tmp_path, use_safetensors=True).eval()
-    for given in (None, near()):
+    for given in (None, neighbours()):
         torch.testing.assert_close(
-            again(queries(), near=given).logits, spoken(queries(), near=given).logits
+            again(queries(), neighbours=given).logits, spoken(queries(), neighbours=given).logits
         )
     torch.testing.assert_close(again.weights, spoken.weights)
 
@@ -236,7 +243,7 @@ def test_any_bert_like_language_model_reads_neighbours(family, tmp_path):
     model = with_language(config, str(tmp_path / "lm"))
     torch.nn.init.normal_(model.out.weight)
     there = torch.ones(4, 2, dtype=torch.bool)
-    near = {
+    neighbours = {
         "features": torch.randn(4, 2, 8),
         "labels": torch.randn(4, 2, 6),
         "texts": torch.randn(4, 2, 6),
@@ -249,7 +256,7 @@ def test_any_bert_like_language_model_reads_neighbours(family, tmp_path):
     model.save_pretrained(tmp_path / "fusion")
     again = FusionModel.from_pretrained(tmp_path / "fusion").eval()
     with torch.inference_mode():
-        told, alone = again(features, near=near).logits, again(features).logits
+        told, alone = again(features, neighbours=neighbours).logits, again(features).logits
     assert not torch.allclose(told, alone, atol=1e-4)
-    assert torch.allclose(told, model.eval()(features, near=near).logits, atol=1e-5)
+    assert torch.allclose(told, model.eval()(features, neighbours=neighbours).logits, atol=1e-5)
     assert len(language_layers(again.language)) == 2

@@ -27,7 +27,7 @@ def beliefs(data: CheckData) -> Array:
     if not data.labels:
         return np.zeros((len(data), 0), np.float32)
     votes: Array = Vote(temperature=WARM)(
-        data.near, label_matrix(data), (data.label >= 0) * np.float32(1)
+        data.neighbours, label_matrix(data), (data.label >= 0) * np.float32(1)
     )
     head = _unseen(data)
     if head is None:

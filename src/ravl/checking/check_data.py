@@ -13,7 +13,7 @@ from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours, read_datastore
 
-NEAR = 32  # neighbours of each row
+NEIGHBOURS = 32  # neighbours of each row
 SHOWN = 6  # number of neighbours in a finding
 
 
@@ -27,13 +27,13 @@ class CheckData:
         memory: the memory to check.
         datastore: all N rows with a picture's features.
         chosen: True for rows that can be reported, (N,).
-        near: the nearest rows of each row, without its near-duplicates, (N, ``NEAR``).
+        neighbours: the nearest rows of each row, without its near-duplicates, (N, ``NEIGHBOURS``).
     """
 
     memory: Memory
     datastore: Datastore
     chosen: NDArray[np.bool_]
-    near: Neighbours
+    neighbours: Neighbours
 
     @classmethod
     def of(cls, memory: Memory, where: str | None = None) -> CheckData:
@@ -48,8 +48,8 @@ class CheckData:
         if where is not None:
             chosen = np.isin(datastore.numbers, memory.matching(where))
         own = [np.array([group], np.int64) for group in datastore.groups]
-        near = datastore.neighbours(datastore.keys, min(NEAR, len(datastore)), own)
-        return cls(memory, datastore, chosen, near)
+        neighbours = datastore.neighbours(datastore.keys, min(NEIGHBOURS, len(datastore)), own)
+        return cls(memory, datastore, chosen, neighbours)
 
     def __len__(self) -> int:
         return len(self.datastore)
@@ -58,10 +58,10 @@ class CheckData:
         """The id of the row at a position."""
         return self.datastore.rows[position].id
 
-    def neighbours(self, position: int) -> tuple[str, ...]:
+    def nearest_ids(self, position: int) -> tuple[str, ...]:
         """Ids of the nearest rows of a row, for comparison by people."""
-        near = self.near.positions[position, :SHOWN]
-        return tuple(self.id(i) for i in near[near >= 0].tolist())
+        neighbours = self.neighbours.positions[position, :SHOWN]
+        return tuple(self.id(i) for i in neighbours[neighbours >= 0].tolist())
 
     @cached_property
     def labels(self) -> list[str]:
@@ -77,7 +77,9 @@ class CheckData:
     @cached_property
     def motifs(self) -> list[list[int]]:
         """Positions of near-duplicates, two or more in each group, including a chosen row."""
-        return [its for its in find_motifs(self.datastore, self.near) if self.chosen[its].any()]
+        return [
+            its for its in find_motifs(self.datastore, self.neighbours) if self.chosen[its].any()
+        ]
 
 
 def excess(values: Array) -> Array:

@@ -24,11 +24,13 @@ CHANCE = 0.01  # probability that any row of a memory misleads as many rows by c
 
 def hubs(data: CheckData) -> list[Issue]:
     """Rows that are neighbours of unusually many rows, or of many with other labels."""
-    near = data.near.first(K)
-    if not near.found.any():
+    neighbours = data.neighbours.first(K)
+    if not neighbours.found.any():
         return []
-    count = occurrences(data, near.positions)
-    wrong = occurrences(data, np.where(_differ(data, near.positions), near.positions, -1))
+    count = occurrences(data, neighbours.positions)
+    wrong = occurrences(
+        data, np.where(_differ(data, neighbours.positions), neighbours.positions, -1)
+    )
     often, doubt = excess(np.log1p(count)), _by_chance(data, count, wrong)
     usual = float(np.median(count))
     found = []
@@ -41,7 +43,7 @@ def hubs(data: CheckData) -> list[Issue]:
             why += f"; {share:.0%} of them have another label than its {own!r}"
         score = share * (1 - float(doubt[i])) if misleads[i] else certainty(float(often[i]), OFTEN)
         fix: Fix | None = "drop" if misleads[i] and share >= MISLED else None
-        near_ids = data.neighbours(i)
+        near_ids = data.nearest_ids(i)
         found.append(Issue("hub", (data.id(i),), score, f"{why}.", fix, None, near_ids))
     return ranked(found)
 

@@ -33,8 +33,8 @@ def mislabels(data: CheckData, beliefs: Array) -> list[Issue]:
     for i in np.flatnonzero((likely >= 0) & data.chosen).tolist():
         given, other = beliefs[i, data.label[i]], beliefs[i, likely[i]]
         name = data.labels[likely[i]]
-        near = data.near.positions[i]
-        its = data.label[near[near >= 0]]
+        neighbours = data.neighbours.positions[i]
+        its = data.label[neighbours[neighbours >= 0]]
         agree, of = int((its == likely[i]).sum()), int((its >= 0).sum())
         own = data.datastore.rows[i].label
         why = (
@@ -50,7 +50,7 @@ def mislabels(data: CheckData, beliefs: Array) -> list[Issue]:
                 why,
                 "relabel",
                 name,
-                data.neighbours(i),
+                data.nearest_ids(i),
                 (own,),
             )
         )
@@ -101,7 +101,7 @@ def conflicts(data: CheckData, beliefs: Array) -> list[Issue]:
                 why,
                 "relabel",
                 data.labels[best],
-                data.neighbours(its[0]),
+                data.nearest_ids(its[0]),
                 tuple(data.datastore.rows[i].label for i in its),
             )
         )

@@ -19,12 +19,12 @@ MOST_BITS = 14  # bits of 64 in which the hashes may then differ
 BITS = 64
 
 
-def find_motifs(datastore: Datastore, near: Neighbours) -> list[list[int]]:
+def find_motifs(datastore: Datastore, neighbours: Neighbours) -> list[list[int]]:
     """Positions of near-duplicates, two or more in each group.
 
     Args:
         datastore: N rows, with the marks of the memory.
-        near: the nearest rows of each row, without marked near-duplicates, (N, k).
+        neighbours: the nearest rows of each row, without marked near-duplicates, (N, k).
     """
     _, marked, inverse = np.unique(datastore.groups, return_index=True, return_inverse=True)
     first = marked[inverse]
@@ -34,7 +34,7 @@ def find_motifs(datastore: Datastore, near: Neighbours) -> list[list[int]]:
             i = int(first[i])
         return i
 
-    for a, b in _alike(datastore, near):
+    for a, b in _alike(datastore, neighbours):
         low, high = sorted((root(a), root(b)))
         first[high] = low
     members: dict[int, list[int]] = {}
@@ -49,9 +49,9 @@ def bits(a: Row, b: Row) -> int:
     return int((apart & (2**BITS - 1)).bit_count())
 
 
-def _alike(datastore: Datastore, near: Neighbours) -> Iterator[tuple[int, int]]:
+def _alike(datastore: Datastore, neighbours: Neighbours) -> Iterator[tuple[int, int]]:
     """Pairs of nearest rows with almost equal keys and similar hashes."""
-    for i, k in zip(*np.nonzero(near.similarity >= ALIKE), strict=True):
-        j = int(near.positions[i, k])
+    for i, k in zip(*np.nonzero(neighbours.similarity >= ALIKE), strict=True):
+        j = int(neighbours.positions[i, k])
         if j >= 0 and bits(datastore.rows[i], datastore.rows[j]) <= MOST_BITS:
             yield int(i), j

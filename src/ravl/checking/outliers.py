@@ -21,10 +21,10 @@ FAR = 3.0  # spreads beyond the usual value of the memory
 
 def outliers(data: CheckData) -> list[Issue]:
     """Pictures that are unusually far from their neighbours, the farthest first."""
-    near = data.near.first(NEAREST)
-    if not near.found.any():
+    neighbours = data.neighbours.first(NEAREST)
+    if not neighbours.found.any():
         return []
-    apart = distances(data.datastore.features, near)
+    apart = distances(data.datastore.features, neighbours)
     far, usual = excess(apart), float(np.median(apart))
     found = []
     for i in np.flatnonzero((far > FAR) & data.chosen).tolist():
@@ -34,16 +34,16 @@ def outliers(data: CheckData) -> list[Issue]:
             f"{NEAREST} nearest as usual."
         )
         score = certainty(float(far[i]), FAR)
-        found.append(Issue("outlier", (data.id(i),), score, why, "drop", None, data.neighbours(i)))
+        found.append(Issue("outlier", (data.id(i),), score, why, "drop", None, data.nearest_ids(i)))
     return ranked(found)
 
 
-def distances(features: Array, near: Neighbours) -> Array:
+def distances(features: Array, neighbours: Neighbours) -> Array:
     """Mean distance of each row's features (N, F), after a root, to its neighbours, (N,)."""
     x = signed_power(features, power_of(features))
     total = np.zeros(len(x), np.float32)
-    for j in range(near.positions.shape[1]):  # (N, F) at a time
-        apart = np.linalg.norm(x - x[near.positions[:, j]], axis=1)
-        total += np.where(near.found[:, j], apart, 0)
-    mean: Array = total / np.maximum(near.found.sum(1), 1)
+    for j in range(neighbours.positions.shape[1]):  # (N, F) at a time
+        apart = np.linalg.norm(x - x[neighbours.positions[:, j]], axis=1)
+        total += np.where(neighbours.found[:, j], apart, 0)
+    mean: Array = total / np.maximum(neighbours.found.sum(1), 1)
     return mean

@@ -38,7 +38,7 @@ def misfits(data: CheckData) -> list[Issue]:
                 "the picture itself and by the texts of its nearest pictures."
             )
             found[i] = Issue(
-                "text", (data.id(i),), float(strange[t]), why, None, None, data.neighbours(i)
+                "text", (data.id(i),), float(strange[t]), why, None, None, data.nearest_ids(i)
             )
     return ranked(list(found.values()))
 
@@ -99,8 +99,8 @@ def _neighbour_texts(data: CheckData, owners: Ints, vectors: Array) -> Array:
     sums = np.zeros((len(data), vectors.shape[1]), np.float32)
     np.add.at(sums, owners, vectors)
     means = normalise(sums)
-    near = data.near.positions
+    neighbours = data.neighbours.positions
     nearby = np.zeros_like(means)
-    for j in range(near.shape[1]):  # (N, d) at a time
-        nearby += np.where(near[:, j : j + 1] >= 0, means[near[:, j]], 0)
+    for j in range(neighbours.shape[1]):  # (N, d) at a time
+        nearby += np.where(neighbours[:, j : j + 1] >= 0, means[neighbours[:, j]], 0)
     return normalise(nearby)

@@ -17,7 +17,7 @@ from ravl.tasks import registry
 from ravl.untrusted import damage_of, parse_json
 
 
-class Told:
+class StreamState:
     """The state of a stream.
 
     Attributes:
@@ -63,7 +63,7 @@ class Told:
             )
 
 
-class Stream(Told):
+class Stream(StreamState):
     """Pieces of a text, from a :class:`ravl.Client`; close it to stop the server."""
 
     def __init__(self, server: Server, task: str, response: httpx.Response) -> None:
@@ -97,7 +97,7 @@ class Stream(Told):
         self.close()
 
 
-class AsyncStream(Told):
+class AsyncStream(StreamState):
     """The same from a :class:`ravl.AsyncClient`; iteration starts the request."""
 
     def __init__(

@@ -59,9 +59,9 @@ class _Reading(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """States (b, s, H), and which of them are there (b, s)."""
         config = self.encoder.config
-        near = _named(rest) if config.evidence else None
+        neighbours = _named(rest) if config.evidence else None
         regions = rest[-1] if config.regions else None
-        return self.encoder.read(features, tokens, near, regions)
+        return self.encoder.read(features, tokens, neighbours, regions)
 
 
 class FusionGraph(_Reading):
@@ -191,14 +191,14 @@ def _reading(config: PreTrainedConfig) -> tuple[dict[str, Tensor], dict[str, Axe
     axes: dict[str, Axes] = {"features": {0: "b"}, "tokens": {0: "b", 1: "t"}}
     if config.evidence:
         there = some(3, BATCH, k) > 0
-        near = (
+        neighbours = (
             some(BATCH, k, config.features),
             some(BATCH, k, config.vectors),
             some(BATCH, k, config.vectors),
             some(BATCH, k).tanh(),
             *there,
         )
-        inputs |= dict(zip(NEAR, near, strict=True))
+        inputs |= dict(zip(NEAR, neighbours, strict=True))
         axes |= {name: {0: "b", 1: "k"} for name in NEAR}
     if config.regions:
         inputs["regions"] = some(BATCH, config.regions, config.region_features)

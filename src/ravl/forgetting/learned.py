@@ -14,7 +14,7 @@ from ravl.memory import Memory
 from ravl.refitting.memory_changes import known_parts
 from ravl.refitting.versions import versions
 from ravl.runs.run import HISTORY, RUN, open_run
-from ravl.training.refit_plan import SPLIT
+from ravl.training.refit_plan import SPLIT_FILE
 from ravl.training.splits import SPLIT_NAMES
 
 
@@ -51,7 +51,7 @@ def find_learned(memory: Memory, wanted: Sequence[Wanted], run: Path) -> list[Le
     for place in (run, *(run / HISTORY / str(n) for n in versions(run))):
         opened = open_run(place, verify=False)
         parts = known_parts(opened, memory)
-        for id, hash in _named(opened.folder / SPLIT):
+        for id, hash in _named(opened.folder / SPLIT_FILE):
             for one in wanted:
                 if id in one.ids or hash in one.hashes:
                     one.ids.add(id)

@@ -60,7 +60,7 @@ class Made:
 
 
 def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, Numbers]:
-    """The input ``near`` of a fusion model, for b queries with k neighbours each.
+    """The input ``neighbours`` of a fusion model, for b queries with k neighbours each.
 
     Args:
         evidence: of the datastore's rows.

@@ -127,7 +127,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         self,
         features: Tensor,
         tokens: Tensor | None,
-        near: dict[str, Tensor] | None,
+        neighbours: dict[str, Tensor] | None,
         regions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The states of all tokens.
@@ -135,9 +135,9 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         Args:
             features: of the queries' pictures, standardised, (b, F).
             tokens: ids of the query texts, (b, t), 0 for padding; None without texts.
-            near: the neighbours, or None without retrieval: ``features`` (b, k, F), ``labels`` (b,
-                k, D), ``texts`` (b, k, D), ``similarity`` (b, k), and whether there is a
-                ``picture``, ``label``, ``text`` in each place, (b, k) booleans.
+            neighbours: what they show, or None without retrieval: ``features`` (b, k, F),
+                ``labels`` (b, k, D), ``texts`` (b, k, D), ``likeness`` (b, k), and whether there is
+                a ``picture``, ``label``, ``text`` in each place, (b, k) booleans.
             regions: of the queries' pictures, standardised, (b, R, G); None for a model without.
 
         Returns:
@@ -155,8 +155,8 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         seen = [torch.ones(b, before, dtype=torch.bool, device=device)]
         parts.append(self._sized(self.null.expand(b, 1, -1), 2, scale))
         seen.append(torch.ones(b, 1, dtype=torch.bool, device=device))
-        if near is not None:
-            more, where = self._evidence(near, scale, whole=tokens is not None)
+        if neighbours is not None:
+            more, where = self._evidence(neighbours, scale, whole=tokens is not None)
             parts.append(more)
             seen.append(where)
         if tokens is not None:  # last, so that padding does not move the other tokens
@@ -174,29 +174,31 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         return spread
 
     def _evidence(
-        self, near: dict[str, Tensor], scale: Tensor, whole: bool
+        self, neighbours: dict[str, Tensor], scale: Tensor, whole: bool
     ) -> tuple[Tensor, Tensor]:
         """Tokens of the neighbours (b, 3k, H), or fewer if no neighbour has the last types.
 
         Only the last types are left out, and nothing if other tokens follow (``whole``), so the
         position of a token does not depend on the batch.
         """
-        k = near["features"].shape[1]
-        place = self.rank.weight[:k] + self.near_likeness(near["likeness"][..., None])  # (b, k, H)
+        k = neighbours["features"].shape[1]
+        place = self.rank.weight[:k] + self.near_likeness(
+            neighbours["likeness"][..., None]
+        )  # (b, k, H)
         kinds = [
             (3, "picture", "features", self.near_picture),
             (4, "label", "labels", self.near_label),
             (5, "text", "texts", self.near_text),
         ]
-        while kinds and not whole and not bool(near[kinds[-1][1]].any()):
+        while kinds and not whole and not bool(neighbours[kinds[-1][1]].any()):
             kinds.pop()
         if not kinds:
-            return place[:, :0], near["picture"][:, :0]
+            return place[:, :0], neighbours["picture"][:, :0]
         parts = [
-            self._sized(layer(near[values]) + place, kind, scale)
+            self._sized(layer(neighbours[values]) + place, kind, scale)
             for kind, _, values, layer in kinds
         ]
-        seen = [near[name] for _, name, _, _ in kinds]
+        seen = [neighbours[name] for _, name, _, _ in kinds]
         return torch.cat(parts, 1), torch.cat(seen, 1)
 
     def _sized(self, x: Tensor, kind: int, scale: Tensor) -> Tensor:
@@ -248,7 +250,7 @@ class FusionModel(FusionEncoder):
         features: Tensor,
         base: Tensor | None = None,
         tokens: Tensor | None = None,
-        near: dict[str, Tensor] | None = None,
+        neighbours: dict[str, Tensor] | None = None,
         targets: Tensor | None = None,
         known: Tensor | None = None,
         **_: object,
@@ -256,7 +258,7 @@ class FusionModel(FusionEncoder):
         """The answers to queries.
 
         Args:
-            features, tokens, near: see :meth:`FusionEncoder.read`.
+            features, tokens, neighbours: see :meth:`FusionEncoder.read`.
             base: inputs of the base answer, (b, B); None for the features.
             targets: (b, C), for the loss.
             known: logits (b, C) in place of the base's. In training they come from a base that has
@@ -265,7 +267,7 @@ class FusionModel(FusionEncoder):
         """
         if known is None:
             known = self.base(features if base is None else base)  # (b, C)
-        pooled = self.read(features, tokens, near)[0][:, 0]  # (b, H)
+        pooled = self.read(features, tokens, neighbours)[0][:, 0]  # (b, H)
         logits = known + self.out(self.dropout(pooled))
         loss = None
         if targets is not None:

@@ -50,11 +50,11 @@ def _edges(keys: Array):  # type: ignore[no-untyped-def]  # a scipy.sparse.csr_a
     from scipy.sparse import coo_array, diags_array
 
     count = len(keys)
-    similarity, near = top_k(keys, keys, min(NEAREST + 1, count))
-    rows = np.repeat(np.arange(count), near.shape[1])
+    similarity, neighbours = top_k(keys, keys, min(NEAREST + 1, count))
+    rows = np.repeat(np.arange(count), neighbours.shape[1])
     weights = np.maximum(similarity, 0).ravel().astype(np.float64) ** SHARPNESS
-    weights[rows == near.ravel()] = 0  # no row is its own neighbour
-    graph = coo_array((weights, (rows, near.ravel())), shape=(count, count)).tocsr()
+    weights[rows == neighbours.ravel()] = 0  # no row is its own neighbour
+    graph = coo_array((weights, (rows, neighbours.ravel())), shape=(count, count)).tocsr()
     graph = graph.maximum(graph.T)
     scale = diags_array(1 / np.sqrt(np.maximum(graph.sum(1), 1e-9)))
     return scale @ graph @ scale

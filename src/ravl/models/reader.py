@@ -47,7 +47,7 @@ class Reader:
     def __call__(
         self,
         features: Array,
-        near: Neighbours | None = None,
+        neighbours: Neighbours | None = None,
         evidence: Evidence | None = None,
         base: Array | None = None,
         tokens: Sequence[Tensor] | None = None,
@@ -56,7 +56,7 @@ class Reader:
 
         Args:
             features: of the queries' pictures, standardised, (n, F).
-            near: their neighbours; None to answer without.
+            neighbours: their neighbours; None to answer without.
             evidence: of the datastore that the neighbours are from.
             base: inputs of the base answer, (n, B); None for the features.
             tokens: ids of each query's text, if it has one.
@@ -73,10 +73,10 @@ class Reader:
                 inputs["tokens"] = torch.nn.utils.rnn.pad_sequence(
                     list(tokens[some]), batch_first=True
                 )
-            if near is not None and evidence is not None and self.evidence:
+            if neighbours is not None and evidence is not None and self.evidence:
                 k = self.evidence
-                inputs["near"] = gather(
-                    evidence, near.positions[some, :k], near.similarity[some, :k]
+                inputs["neighbours"] = gather(
+                    evidence, neighbours.positions[some, :k], neighbours.similarity[some, :k]
                 )
             parts.append(self.model(**_to(inputs, device)).logits.float().cpu().numpy())
         parts = parts or [np.zeros((0, self.model.config.answers), np.float32)]

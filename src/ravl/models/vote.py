@@ -57,14 +57,14 @@ class Vote:
             worth: weight of each row of the datastore, (N,); a row without labels has 0 and is
                 replaced by the next neighbour.
         """
-        near = neighbours.first(self.k)
-        belief = near.found.astype(np.float32)  # (n, k)
+        nearest = neighbours.first(self.k)
+        belief = nearest.found.astype(np.float32)  # (n, k)
         if worth is not None and belief.size:
-            belief = belief * worth[near.positions]
+            belief = belief * worth[nearest.positions]
         counts = belief > 0
-        best = np.max(near.similarity, axis=1, keepdims=True, where=counts, initial=-1)
+        best = np.max(nearest.similarity, axis=1, keepdims=True, where=counts, initial=-1)
         ahead = np.where(
-            counts, near.similarity - best, 0
+            counts, nearest.similarity - best, 0
         )  # among the rows that vote, so there is always a voter
         weights = np.exp(ahead / self.temperature) * belief
         total = weights.sum(1, keepdims=True)
@@ -88,11 +88,11 @@ class Vote:
             worth: see :meth:`shares`.
             counts: how often the datastore has each label, (C,); None to count them in ``labels``.
         """
-        near = neighbours.first(self.k)
+        nearest = neighbours.first(self.k)
         shares = self.shares(neighbours, worth)
-        votes = np.zeros((len(near), labels.shape[1]), np.float32)
-        for j in range(near.positions.shape[1]):  # k steps over (n, C), never (n, k, C) at once
-            votes += shares[:, j : j + 1] * labels[near.positions[:, j]]
+        votes = np.zeros((len(nearest), labels.shape[1]), np.float32)
+        for j in range(nearest.positions.shape[1]):  # k steps over (n, C), never (n, k, C) at once
+            votes += shares[:, j : j + 1] * labels[nearest.positions[:, j]]
         if not self.class_balance:
             return votes
         if counts is None:

@@ -22,7 +22,7 @@ from ravl.runs.run import Run
 from ravl.store.row import user_fields
 from ravl.training.examples import Examples, read_labelled, remember
 from ravl.training.refit_hooks import RefitHooks
-from ravl.training.refit_plan import HELD, SPLIT
+from ravl.training.refit_plan import HELD, SPLIT_FILE
 from ravl.training.splits import LEFT_OUT, SPLIT_NAMES, Splits, draw
 from ravl.untrusted import MOST_OF_PICTURES, read_json, reason_of
 
@@ -85,7 +85,7 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
     Raises:
         DataError: the run does not say it.
     """
-    file = run.folder / SPLIT
+    file = run.folder / SPLIT_FILE
     try:
         split = read_json(file, MOST_OF_PICTURES)
         ids = {name: [str(id) for id in split[name]] for name in SPLIT_NAMES}

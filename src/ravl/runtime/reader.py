@@ -36,7 +36,7 @@ class OnnxReader:
     def __call__(
         self,
         features: Array,
-        near: Neighbours | None = None,
+        neighbours: Neighbours | None = None,
         evidence: Evidence | None = None,
         base: Array | None = None,
         tokens: Sequence[Ints] | None = None,
@@ -54,7 +54,7 @@ class OnnxReader:
                 else padded([ids.tolist() for ids in tokens[some]]),
             }
             if self.evidence:
-                inputs |= self._near(count, some, near, evidence)
+                inputs |= self._near(count, some, neighbours, evidence)
             parts.append(self._session(**inputs)[0])
         return np.concatenate(parts)
 
@@ -64,12 +64,14 @@ class OnnxReader:
         return found
 
     def _near(
-        self, count: int, some: slice, near: Neighbours | None, evidence: Evidence | None
+        self, count: int, some: slice, neighbours: Neighbours | None, evidence: Evidence | None
     ) -> dict[str, Numbers]:
         """The neighbours; an empty table without retrieval."""
         k = self.evidence
-        if near is not None and evidence is not None:
-            arrays = gathered(evidence, near.positions[some, :k], near.similarity[some, :k])
+        if neighbours is not None and evidence is not None:
+            arrays = gathered(
+                evidence, neighbours.positions[some, :k], neighbours.similarity[some, :k]
+            )
             return near_inputs(arrays)
         return no_neighbours(self._session, count)
 

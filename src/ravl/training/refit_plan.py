@@ -16,7 +16,7 @@ from ravl.training.splits import SPLIT_NAMES, Splits
 if TYPE_CHECKING:
     from torch import nn
 
-SPLIT = "split.json"  # which picture was in which part, by id and by the hash of its file
+SPLIT_FILE = "split.json"  # which picture was in which split, by id and by the hash of its file
 HELD = "held.ravl"  # pictures of a table that the run's memory does not show
 SLOWER = 0.3  # of the learning rate, where the weights have learned already
 
@@ -65,7 +65,7 @@ def keep_splits(out: Path, memory: Memory, examples: Examples, splits: Splits) -
     its = {name: examples.take(getattr(splits, name)) for name in SPLIT_NAMES}
     ids = {name: [row.id for row in part.rows] for name, part in its.items()}
     hashes = {name: [row.hash for row in part.rows] for name, part in its.items()}
-    write_json(out / SPLIT, {"how": splits.how, **ids, "hashes": hashes})
+    write_json(out / SPLIT_FILE, {"how": splits.how, **ids, "hashes": hashes})
     (out / HELD).unlink(missing_ok=True)
     if examples.source is memory:
         return

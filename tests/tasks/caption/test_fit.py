@@ -25,11 +25,11 @@ from ravl.tasks.caption.evaluate_test import misleading_neighbours, random_neigh
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.fit import TextRecipe
 from ravl.tasks.caption.generator import untrained
-from ravl.tasks.caption.kind import CAPTION
 from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.reward import SAMPLES, OwnTexts
 from ravl.tasks.caption.settings import CaptionSettings
 from ravl.tasks.caption.task import CaptionTask
+from ravl.tasks.caption.writing_task import CAPTION
 from ravl.training.engine import open_data
 from ravl.training.fit_report import FitReport
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
@@ -234,7 +234,7 @@ def test_without_neighbours_nothing_is_heard(data: TextFitData) -> None:
     generator = untrained(data, retrieval=True)
     how = RetrievalNoise(dropout=1.0)
     batch = batches_of(data, generator, how).__getitems__([0, 1])
-    assert not batch["near"]["picture"].any()
+    assert not batch["neighbours"]["picture"].any()
     assert float(batch["prior"].abs().sum()) == 0
 
 

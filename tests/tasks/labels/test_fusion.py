@@ -33,7 +33,7 @@ from ravl.training.language_model import (
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
-from tests.models.test_fusion import config, near, queries
+from tests.models.test_fusion import config, neighbours, queries
 from tests.models.test_reader import Arrays, numbers
 from tests.training.painted_labels import FUSION
 from tests.waiting import wait_until
@@ -95,7 +95,7 @@ def test_more_layers_than_there_are(language):
 
 def step(model: FusionModel, optimiser: Any) -> None:
     model.train()
-    model(queries(), near=near(), targets=torch.eye(3)).loss.backward()
+    model(queries(), neighbours=neighbours(), targets=torch.eye(3)).loss.backward()
     optimiser.step()
     optimiser.zero_grad()
 
@@ -125,16 +125,20 @@ def test_merged_adapters_answer_as_they_did(language, tmp_path):
     for _ in range(5):
         step(model, optimiser)
     model.eval()
-    before = model(queries(), near=near()).logits
+    before = model(queries(), neighbours=neighbours()).logits
     merge_adapters(model)
-    torch.testing.assert_close(model(queries(), near=near()).logits, before, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        model(queries(), neighbours=neighbours()).logits, before, atol=1e-5, rtol=1e-4
+    )
     assert set(model.state_dict()) == set(plain.state_dict())  # a plain model again
     query = "language.encoder.layer.1.attention.self.query.weight"
     assert not torch.equal(model.state_dict()[query], plain.state_dict()[query])
     with silence_transformers():
         model.save_pretrained(tmp_path)
         again: Any = FusionModel.from_pretrained(tmp_path).eval()
-    torch.testing.assert_close(again(queries(), near=near()).logits, before, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        again(queries(), neighbours=neighbours()).logits, before, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_a_new_model_takes_its_weights_and_settings(language):
@@ -177,50 +181,56 @@ def some(n: int = 200, width: int = 16, rows: int = 400):
 
 
 def test_undisturbed_neighbours_are_the_nearest():
-    near = some()
-    found = perturb_neighbours(near, 16, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
-    np.testing.assert_array_equal(found.positions, near.positions)
-    found = perturb_neighbours(near, 8, 400, RetrievalNoise(0, 0, pool=1), np.random.default_rng(0))
-    np.testing.assert_array_equal(found.positions, near.positions[:, :8])
+    neighbours = some()
+    found = perturb_neighbours(neighbours, 16, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
+    np.testing.assert_array_equal(found.positions, neighbours.positions)
+    found = perturb_neighbours(
+        neighbours, 8, 400, RetrievalNoise(0, 0, pool=1), np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(found.positions, neighbours.positions[:, :8])
 
 
 def test_they_are_drawn_from_twice_as_many_in_order():
-    near = some(width=30)
-    found = perturb_neighbours(near, 8, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
+    neighbours = some(width=30)
+    found = perturb_neighbours(neighbours, 8, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
     assert found.positions.shape == (200, 8)
     assert (np.diff(found.similarity, axis=1) <= 0).all()
-    ranks = [[near.positions[i].tolist().index(p) for p in found.positions[i]] for i in range(200)]
+    ranks = [
+        [neighbours.positions[i].tolist().index(p) for p in found.positions[i]] for i in range(200)
+    ]
     assert set(np.ravel(ranks)) == set(range(16))  # the first 2 k, and none behind them
     for i in range(200):
-        np.testing.assert_array_equal(found.similarity[i], near.similarity[i][ranks[i]])
+        np.testing.assert_array_equal(found.similarity[i], neighbours.similarity[i][ranks[i]])
 
 
 def test_some_see_strangers_and_some_see_nothing():
-    near = some(2000, 8)
-    before = near.positions.copy()
-    found = perturb_neighbours(near, 8, 400, RetrievalNoise(0.2, 0.3), np.random.default_rng(0))
-    np.testing.assert_array_equal(near.positions, before)  # what was given stays
+    neighbours = some(2000, 8)
+    before = neighbours.positions.copy()
+    found = perturb_neighbours(
+        neighbours, 8, 400, RetrievalNoise(0.2, 0.3), np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(neighbours.positions, before)  # what was given stays
     blind = ~found.found.any(1)
     assert blind.mean() == pytest.approx(0.2, abs=0.03)
     assert (found.similarity[blind] == 0).all()
-    strange = (found.positions != near.positions)[~blind]
+    strange = (found.positions != neighbours.positions)[~blind]
     assert strange.mean() == pytest.approx(0.3, abs=0.02)
     assert found.positions.max() > 200  # rows that are nobody's neighbours
 
 
 def test_where_there_is_none_no_stranger_comes():
-    near = near_of([[3, -1, -1]] * 50, [[0.5, 0, 0]] * 50)
-    found = perturb_neighbours(near, 3, 9, RetrievalNoise(0, 0.9), np.random.default_rng(0))
+    neighbours = near_of([[3, -1, -1]] * 50, [[0.5, 0, 0]] * 50)
+    found = perturb_neighbours(neighbours, 3, 9, RetrievalNoise(0, 0.9), np.random.default_rng(0))
     assert (found.positions[:, 1:] == -1).all()
 
 
 def test_no_stranger_is_the_example_itself():
     """In a bank of twelve rows, three of which show each example, many strangers would be."""
     own = [np.array([i % 12, (i + 1) % 12, (i + 2) % 12]) for i in range(300)]
-    near = near_of([[(i + 5) % 12, (i + 6) % 12] for i in range(300)], [[0.5, 0.4]] * 300)
+    neighbours = near_of([[(i + 5) % 12, (i + 6) % 12] for i in range(300)], [[0.5, 0.4]] * 300)
     drawn = np.random.default_rng
-    blind = perturb_neighbours(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0))
-    found = perturb_neighbours(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0), own)
+    blind = perturb_neighbours(neighbours, 2, 12, RetrievalNoise(0, 0.9), drawn(0))
+    found = perturb_neighbours(neighbours, 2, 12, RetrievalNoise(0, 0.9), drawn(0), own)
     assert any(np.isin(blind.positions[i], own[i]).any() for i in range(300))
     assert not any(np.isin(found.positions[i], own[i]).any() for i in range(300))
     assert (found.similarity[~found.found] == 0).all()
@@ -238,13 +248,16 @@ def data_of(epoch: int = 0, seed: int = 0, own: Any = None) -> FusionData:
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(torch.equal(one["near"][name], other["near"][name]) for name in one["near"])
+    return all(
+        torch.equal(one["neighbours"][name], other["neighbours"][name])
+        for name in one["neighbours"]
+    )
 
 
 def test_a_batch_depends_on_seed_epoch_and_examples_alone():
     chosen = [5, 3, 8, 1]
     batch = data_of().__getitems__(chosen)
-    assert batch["near"]["features"].shape == (4, 4, 10)
+    assert batch["neighbours"]["features"].shape == (4, 4, 10)
     torch.testing.assert_close(batch["features"], torch.from_numpy(numbers(40, 10)[chosen]))
     other = data_of()
     other.__getitems__([9, 2])  # what was drawn before does not matter
@@ -261,7 +274,7 @@ def test_a_batch_never_holds_the_example_itself():
         for epoch in range(20):
             data = data_of(epoch, own=own if known else None)
             data._near = near_of([[(i + 1) % 12] * 8 for i in range(40)], np.full((40, 8), 0.5))  # type: ignore[arg-type]
-            found = data.__getitems__(list(range(40)))["near"]
+            found = data.__getitems__(list(range(40)))["neighbours"]
             mine = torch.from_numpy(arrays.features[np.arange(40) % 12])[:, None]
             equal = (found["features"] == mine).all(-1) & found["picture"]
             leaks[known] += int(equal.sum())

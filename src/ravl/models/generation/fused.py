@@ -141,7 +141,7 @@ class FusedGenerator:
     def read(self, requests: Sequence[GenerationRequest]) -> tuple[Tensor, Tensor]:
         """States of some requests (b, s, H), and which of them are there (b, s)."""
         self.model.eval()
-        near, tokens, regions = self._near(requests), self._tokens(requests), None
+        neighbours, tokens, regions = self._near(requests), self._tokens(requests), None
         if self.regions:
             size = int(self.model.encoder.config.region_features)
             parts = regions_of(requests, self.regions, size)
@@ -149,7 +149,9 @@ class FusedGenerator:
         found: tuple[Tensor, Tensor] = self.model.encoder.read(
             torch.from_numpy(pictures_of(requests)).to(self.device),
             None if tokens is None else tokens.to(self.device),
-            None if near is None else {n: values.to(self.device) for n, values in near.items()},
+            None
+            if neighbours is None
+            else {n: values.to(self.device) for n, values in neighbours.items()},
             regions,
         )
         return found

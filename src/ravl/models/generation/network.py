@@ -83,7 +83,7 @@ class GeneratorModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         ids: Tensor,
         owners: Tensor,
         tokens: Tensor | None = None,
-        near: dict[str, Tensor] | None = None,
+        neighbours: dict[str, Tensor] | None = None,
         prior: Tensor | None = None,
         worth: Tensor | None = None,
         regions: Tensor | None = None,
@@ -92,14 +92,16 @@ class GeneratorModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         """The loss of t texts about b pictures: each picture is read once for all of its texts.
 
         Args:
-            features, tokens, near, regions: of the pictures, see :meth:`FusionEncoder.read`.
+            features, tokens, neighbours, regions: of the pictures, see :meth:`FusionEncoder.read`.
             ids: of the texts, (t, l), ``BEGIN`` first, ``PAD`` after ``END``.
             owners: the picture of each text, (t,).
             prior: of the pictures, see :class:`Decoder`.
             worth: of each text, (t,), by which its likelihood counts, also negative: how much
                 better it is than others. None for texts that are all right, which are smoothed.
         """
-        states, there = self.encoder.read(features, tokens, near, regions)  # (b, s, H), (b, s)
+        states, there = self.encoder.read(
+            features, tokens, neighbours, regions
+        )  # (b, s, H), (b, s)
         lengths = (ids != PAD).sum(1)
         order = torch.argsort(lengths)
         total = states.new_zeros((), dtype=torch.float32)

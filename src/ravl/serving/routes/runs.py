@@ -42,7 +42,17 @@ ABOUT: JsonObject = {
     "reranks": False,
 }
 # Of run.json; the rest is for the machine, or tells where things are.
-TOLD = ("level", "labels", "vote", "parts", "versions", "column", "answers", "generator", "rerank")
+RECORD_FIELDS = (
+    "level",
+    "labels",
+    "vote",
+    "parts",
+    "versions",
+    "column",
+    "answers",
+    "generator",
+    "rerank",
+)
 Name = Annotated[str, Path(max_length=255, examples=["kinds"], description="Of the run.")]
 
 
@@ -130,7 +140,9 @@ def add(app: FastAPI, service: Service) -> None:
         served = named(service, name)
         found = served.run
         assert found is not None
-        record = {key: found.record[key] for key in TOLD if found.record.get(key) is not None}
+        record = {
+            key: found.record[key] for key in RECORD_FIELDS if found.record.get(key) is not None
+        }
         metrics = await service.aside(_metrics, found.folder / "metrics.json")
         shown = {**_run(service, served), "record": record, "metrics": metrics}
         return Json(_without_paths(shown, keep={"report"}))

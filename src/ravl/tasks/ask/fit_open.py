@@ -19,7 +19,7 @@ from ravl.tasks.ask.knowledge import Knowledge
 from ravl.tasks.ask.open_targets import OpenAnswerTargets
 from ravl.tasks.ask.quality import answer_quality, good_answer
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
-from ravl.tasks.caption.kind import Kind
+from ravl.tasks.caption.writing_task import WritingTask
 
 TRIED = 2000  # questions that the weight of a question is chosen on
 FLOOR = 0.01  # of the vote, for an answer that no row gives
@@ -138,7 +138,7 @@ def _each(data: TextFitData, change: Callable[[TextSplit], TextSplit]) -> TextFi
     )
 
 
-OPEN = Kind(
+OPEN = WritingTask(
     lambda memory, _: OpenAnswerTargets(width=memory.encoder.feature_dimension),
     about="an answer to a question about a picture, written by a generator",
     zero_shot=likely_answers,

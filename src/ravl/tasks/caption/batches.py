@@ -160,7 +160,9 @@ class TextBatches(Dataset[Batch]):
             )
             close = _without(others, own, whose != chosen)
             neighbours = perturb_neighbours(close, self._k, rows, self._how, random, own)
-            batch["near"] = gather(lesson.evidence, neighbours.positions, neighbours.similarity)
+            batch["neighbours"] = gather(
+                lesson.evidence, neighbours.positions, neighbours.similarity
+            )
             reads: Reads = neighbours.found.max(axis=1)
             batch["prior"] = self._prior(close, lesson.shares[whose], reads, random)
             if self._quotes:

@@ -11,9 +11,9 @@ import numpy as np
 
 from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.tasks.caption.dataset import TextFitData
-from ravl.tasks.caption.kind import CAPTION, Kind
 from ravl.tasks.caption.levels import Level, fit_vote, with_generator
 from ravl.tasks.caption.predictor import TextPredictor
+from ravl.tasks.caption.writing_task import CAPTION, WritingTask
 from ravl.training.fit_log import FitLog, TrainedGenerator
 
 CLEAR = 1.64  # standard errors by which the generator must be better than the memory's own texts
@@ -46,7 +46,7 @@ def fit_levels(
     quality: Quality,
     good: QualityBar,
     report: Callable[[float], None] | None = None,
-    kind: Kind = CAPTION,
+    writing: WritingTask = CAPTION,
     start: TextPredictor | None = None,
 ) -> TextFitted:
     """Fit what the settings ask for, and choose.
@@ -59,7 +59,7 @@ def fit_levels(
         good: what counts as good.
         report: called with the validation score after each epoch of the generator. If it is given,
             the comparisons are not trained: a search does not need them.
-        kind: of fit.
+        writing: what this task has of its own.
         start: the predictor whose generator is trained on, in a refit. There the comparisons are
             not trained again, either.
     """
@@ -72,11 +72,11 @@ def fit_levels(
     from ravl.tasks.caption.dual_encoder import fit_dual
 
     fits = None
-    if kind.fits:
+    if writing.fits:
         began = time.monotonic()
         fits = fit_dual(data, work, show)
         fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
-    for name, seen, made in _generators(data, work, show, quality, report, kind, start):
+    for name, seen, made in _generators(data, work, show, quality, report, writing, start):
         fitted.finished[name] = with_generator(
             seen, vote.predictor, made.generator, quality, good, fits
         )
@@ -92,7 +92,7 @@ def _generators(
     show: bool | None,
     quality: Quality,
     report: Callable[[float], None] | None,
-    kind: Kind,
+    writing: WritingTask,
     start: TextPredictor | None,
 ) -> Iterator[tuple[str, TextFitData, TrainedGenerator]]:
     """The generators that the settings ask for, and what each was trained on.
@@ -110,8 +110,8 @@ def _generators(
     wanted = [("generator", data, True)]
     if report is None and start is None and settings.compare == "trained":
         wanted.insert(0, ("generator_off", data, False))
-        if kind.blind is not None:
-            wanted.insert(0, ("question_only", kind.blind(data), False))
+        if writing.blind is not None:
+            wanted.insert(0, ("question_only", writing.blind(data), False))
     for name, seen, retrieval in wanted:
         trained = train_generator(
             seen, quality, work / name, retrieval=retrieval, show=show, report=report, start=known

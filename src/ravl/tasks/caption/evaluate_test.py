@@ -17,10 +17,10 @@ from ravl.retrieval.datastore import Neighbours
 from ravl.runs.generated import of_people
 from ravl.tasks.caption.consensus import recall
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
-from ravl.tasks.caption.kind import CAPTION, Kind
 from ravl.tasks.caption.levels import proposals
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import Proposals
+from ravl.tasks.caption.writing_task import CAPTION, WritingTask
 from ravl.training.report_rows import DIFFERENCES
 from ravl.training.run_record import risk_summary
 
@@ -55,7 +55,7 @@ def judge(
     chosen: str,
     quality: Quality,
     good: QualityBar,
-    kind: Kind = CAPTION,
+    writing: WritingTask = CAPTION,
 ) -> TextTestResults:
     """Describe the test part by all rows and score them, each in the same way.
 
@@ -66,13 +66,13 @@ def judge(
         chosen: the level that the run keeps.
         quality: of texts.
         good: what counts as good.
-        kind: of fit.
+        writing: what this task has of its own.
     """
     side, best = data.test, levels[chosen]
-    answers = {"zero_shot": kind.zero_shot(data)}
+    answers = {"zero_shot": writing.zero_shot(data)}
     reads = levels.get("question_only", levels.get("generator"))
-    if kind.blind is not None and reads is not None:
-        unseen = kind.blind(data)
+    if writing.blind is not None and reads is not None:
+        unseen = writing.blind(data)
         answers["question_only"] = _best(proposals(unseen, unseen.test, reads, "alone"))
     levels = {name: level for name, level in levels.items() if name != "question_only"}
     answers["nearest"] = _nearest(data, side)

@@ -15,9 +15,9 @@ from ravl.tasks.caption.choose import TextFitted, fit_levels
 from ravl.tasks.caption.dataset import TextFitData, TextSplit, enough, prepare
 from ravl.tasks.caption.evaluate_test import TextTestResults, abstention, judge
 from ravl.tasks.caption.files import arrays_of, describe
-from ravl.tasks.caption.kind import Kind
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.targets import CaptionTargets
+from ravl.tasks.caption.writing_task import WritingTask
 from ravl.training.engine import Finished, Recipe
 from ravl.training.examples import Examples
 from ravl.training.splits import Splits
@@ -27,22 +27,22 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
     """How a task that writes is fitted.
 
     Args:
-        kind: of task.
+        writing: what this task has of its own.
         memory: the evidence.
         settings: :class:`ravl.training.text_settings.TextSettings`.
     """
 
-    def __init__(self, kind: Kind, memory: Memory, settings: Any) -> None:
+    def __init__(self, writing: WritingTask, memory: Memory, settings: Any) -> None:
         super().__init__(memory, settings)
-        self.kind = kind
+        self.writing = writing
         self.name = self.targets.name
-        self.measure = kind.measure
+        self.measure = writing.measure
         self._quality: tuple[TextSplit, Quality, QualityBar] | None = None
 
     @property
     def targets(self) -> CaptionTargets:
         """What rows say for the task."""
-        return self.kind.task(self.memory, self.settings)
+        return self.writing.task(self.memory, self.settings)
 
     def check(self) -> None:
         """Refuse a schema that cannot be read."""
@@ -69,13 +69,13 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
             from ravl.tasks.caption.crops import look_closer
 
             data = look_closer(data, work, progress)
-        return (data if self.kind.ready is None else self.kind.ready(data)), []
+        return (data if self.writing.ready is None else self.writing.ready(data)), []
 
     def quality(self, data: TextFitData) -> tuple[Quality, QualityBar]:
         """The quality of texts, and what counts as good; measured once for the same data."""
         if self._quality is None or self._quality[0] is not data.train:
-            quality = self.kind.quality(data.train.texts)
-            good = self.kind.good(quality, data.validation.texts)
+            quality = self.writing.quality(data.train.texts)
+            good = self.writing.good(quality, data.validation.texts)
             self._quality = data.train, quality, good
         return self._quality[1:]
 
@@ -89,7 +89,7 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
     ) -> tuple[TextFitData, TextFitted]:
         """Fit the neighbours' texts and a generator, and choose."""
         quality, good = self.quality(data)
-        how: Any = {"quality": quality, "good": good, "kind": self.kind}
+        how: Any = {"quality": quality, "good": good, "writing": self.writing}
         return data, fit_levels(data, work, show, report=report, start=start, **how)
 
     def with_settings(self, data: TextFitData) -> TextFitData:
@@ -103,13 +103,13 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
     def validation_scores(self, data: TextFitData, fitted: TextFitted) -> dict[str, float]:
         """Quality of the chosen level's texts on the validation split."""
         kept = fitted.finished[fitted.chosen]
-        score = self.kind.score(kept.rated, self.quality(data)[1].least)
+        score = self.writing.score(kept.rated, self.quality(data)[1].least)
         return {self.measure: score, "log_loss": kept.log_loss}
 
     def evaluate(self, data: TextFitData, fitted: TextFitted) -> TextTestResults:
         """All rows of the report, judged on the test split."""
         quality, good = self.quality(data)
-        return judge(data, fitted.levels, fitted.chosen, quality, good, self.kind)
+        return judge(data, fitted.levels, fitted.chosen, quality, good, self.writing)
 
     def finish(
         self, data: TextFitData, fitted: TextFitted, results: TextTestResults, out: Path
@@ -126,6 +126,6 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
             arrays_of(predictor, out),
             base_of(data.memory.encoder),
             scores_json(results, fitted, LEVELS, RETRIEVAL) | {"abstain": safe},
-            rows_table(self.kind, data, results, fitted),
-            lambda report, command: page_of(self.kind, data, fitted, results, report, command),
+            rows_table(self.writing, data, results, fitted),
+            lambda report, command: page_of(self.writing, data, fitted, results, report, command),
         )

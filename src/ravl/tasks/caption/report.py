@@ -18,7 +18,7 @@ from ravl.pages.fit_report import (
 from ravl.tasks.caption.choose import TextFitted
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, TextTestResults
-from ravl.tasks.caption.kind import Kind
+from ravl.tasks.caption.writing_task import WritingTask
 from ravl.tasks.registry import task as described
 from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import (
@@ -67,16 +67,16 @@ SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
 
 
-def titles_of(kind: Kind, fitted: TextFitted) -> dict[str, tuple[str, str]]:
+def titles_of(writing: WritingTask, fitted: TextFitted) -> dict[str, tuple[str, str]]:
     """Names of the rows, and what each is."""
     words = "a generator trained without pictures and neighbours"
     if "question_only" not in fitted.finished:
         words = "the same generator, shown a blank picture and no neighbours"
-    return TITLES | {"question_only": ("question only", words)} | dict(kind.titles)
+    return TITLES | {"question_only": ("question only", words)} | dict(writing.titles)
 
 
 def rows_table(
-    kind: Kind, data: TextFitData, judged: TextTestResults, fitted: TextFitted
+    writing: WritingTask, data: TextFitData, judged: TextTestResults, fitted: TextFitted
 ) -> ScoreTable:
     """The four rows, and that of the question alone where there is one."""
     task, texts = data.task, sum(map(len, data.test.texts))
@@ -89,12 +89,12 @@ def rows_table(
         ("no_retrieval", "question_only"),
         ("no_retrieval", "zero_shot"),
     )
-    titles = titles_of(kind, fitted)
+    titles = titles_of(writing, fitted)
     return score_table(described(task.name), judged, caption, note, ROWS, pairs, titles)
 
 
 def page_of(
-    kind: Kind,
+    writing: WritingTask,
     data: TextFitData,
     fitted: TextFitted,
     judged: TextTestResults,
@@ -102,7 +102,7 @@ def page_of(
     command: str,
 ) -> str:
     """The whole report as HTML."""
-    task, titles = data.task, titles_of(kind, fitted)
+    task, titles = data.task, titles_of(writing, fitted)
     levels = score_table(
         described(task.name), judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
     )
@@ -117,7 +117,7 @@ def page_of(
     )
     page = FitPage(
         title=f"ravl: {task.name}, what retrieval gained",
-        about=_about(kind, data, fitted, report, command),
+        about=_about(writing, data, fitted, report, command),
         rows=report.table,
         tables=[table for table in (levels, robust) if len(table.rows) > 1],
         calibration=[
@@ -126,13 +126,13 @@ def page_of(
             )
         ],
         curves=_curves(fitted),
-        examples=_gallery(kind, data, judged, titles),
+        examples=_gallery(writing, data, judged, titles),
     )
     return fit_report(page)
 
 
 def _about(
-    kind: Kind, data: TextFitData, fitted: TextFitted, report: FitReport, command: str
+    writing: WritingTask, data: TextFitData, fitted: TextFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
     predictor, task = fitted.levels[fitted.chosen], data.task
     texts = sum(map(len, data.train.texts))
@@ -143,7 +143,7 @@ def _about(
     return [
         (
             "task",
-            f"{task.name}: {kind.about}"
+            f"{task.name}: {writing.about}"
             + (f", as the column {task.column!r}" if task.column else ""),
         ),
         (
@@ -175,10 +175,13 @@ def _curves(fitted: TextFitted) -> list[Curves]:
 
 
 def _gallery(
-    kind: Kind, data: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]]
+    writing: WritingTask,
+    data: TextFitData,
+    judged: TextTestResults,
+    titles: Mapping[str, tuple[str, str]],
 ) -> list[ExampleGroup]:
     """Pictures with their evidence: those of good answers, then the others."""
-    right, wrong = kind.groups
+    right, wrong = writing.groups
     return gallery(
         [(*right, judged.right), (*wrong, ~judged.right)],
         SHOWN,

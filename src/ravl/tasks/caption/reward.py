@@ -89,7 +89,7 @@ class OwnTexts(Dataset[Batch]):
             torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16()),
         ):
             torch.manual_seed(number)
-            neighbours = batch.get("near")
+            neighbours = batch.get("neighbours")
             states, there = model.encoder.read(
                 batch["features"].to(device),
                 batch.get("tokens"),

@@ -102,7 +102,7 @@ class CaptionTask(WritingTask):
     def recipe(self, memory: Memory, settings: Any) -> TextRecipe:
         """What differs in its fit from other tasks."""
         from ravl.tasks.caption.fit import TextRecipe
-        from ravl.tasks.caption.kind import CAPTION
+        from ravl.tasks.caption.writing_task import CAPTION
 
         return TextRecipe(CAPTION, memory, settings)
 

@@ -77,7 +77,9 @@ class FusionData(Dataset[Batch]):
             neighbours = perturb_neighbours(
                 self._near.take(chosen), self._k, rows, self._how, random, own
             )
-            batch["near"] = gather(self._evidence, neighbours.positions, neighbours.similarity)
+            batch["neighbours"] = gather(
+                self._evidence, neighbours.positions, neighbours.similarity
+            )
         return batch
 
     def __getitem__(self, position: int) -> Batch:

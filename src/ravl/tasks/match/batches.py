@@ -114,7 +114,7 @@ class PairBatches(Dataset[Batch]):
         if self._evidence is not None:
             neighbours = self.neighbours(chosen, texts, random)
             each = np.repeat(np.arange(len(chosen)), CANDIDATES)
-            batch["near"] = gather(
+            batch["neighbours"] = gather(
                 self._evidence, neighbours.positions[each], neighbours.similarity[each]
             )
         return batch

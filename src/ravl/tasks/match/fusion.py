@@ -57,15 +57,15 @@ class PairModel(nn.Module):
         base: Tensor,
         tokens: Tensor,
         there: Tensor,
-        near: dict[str, Tensor] | None = None,
+        neighbours: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """The loss of b pictures with c texts each, the first of which is right.
 
         Args:
-            features, base, tokens, near: of b * c pairs, see :class:`FusionModel`.
+            features, base, tokens, neighbours: of b * c pairs, see :class:`FusionModel`.
             there: which texts count, (b, c) booleans.
         """
-        logits = self.fusion(features, base, tokens, near).logits.view(there.shape)  # (b, c)
+        logits = self.fusion(features, base, tokens, neighbours).logits.view(there.shape)  # (b, c)
         wrong = there[:, 1:].float()
         right = F.softplus(-logits[:, 0]).mean()
         other = (F.softplus(logits[:, 1:]) * wrong).sum() / wrong.sum().clamp(min=1)

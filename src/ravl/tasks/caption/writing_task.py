@@ -25,13 +25,13 @@ def named_pictures(data: TextFitData) -> list[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Kind:
-    """A kind of fit.
+class WritingTask:
+    """What the fit of a task that writes has of its own.
 
     Args:
         task: of a memory, for these settings.
         about: what the task is, in words.
-        zero_shot: texts about the test part by what is pretrained, without the memory.
+        zero_shot: texts about the test split by what is pretrained, without the memory.
         quality: of texts, from those of each training example.
         good: what counts as good, from the quality and the texts of each validation example.
         ready: what is done to the data before anything is fitted.
@@ -61,4 +61,4 @@ class Kind:
     )
 
 
-CAPTION = Kind(lambda _, settings: CaptionTargets(settings.target or None))
+CAPTION = WritingTask(lambda _, settings: CaptionTargets(settings.target or None))
