@@ -163,3 +163,30 @@ def test_functions_of_a_schema_do_not_run(file: Path) -> None:
         connection = memory.store.database.connection  # type: ignore[attr-defined]
         assert connection.execute("PRAGMA trusted_schema").fetchone() == (0,)
         assert memory.search("red", k=1, mode="keyword")
+
+
+def test_names_that_are_no_text(file: Path) -> None:
+    data = file.read_bytes()
+    at = data.index(b"CREATE INDEX rows_by_label")
+    file.write_bytes(data[:at] + b"CREATE IND\xc5X" + data[at + 12 :])
+    with pytest.raises(MemoryFileError, match="m.ravl is"):
+        Memory.open(file)
+
+
+def test_columns_whose_names_are_no_texts(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        sql = "SELECT sql FROM sqlite_master WHERE name = 'column_names'"
+        (whole,) = connection.execute(sql).fetchone()
+        change = "UPDATE sqlite_master SET sql = ? WHERE name = 'column_names'"
+        connection.execute(change, (whole.replace(" STRICT", ""),))
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute("INSERT INTO column_names VALUES (x'ff')")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(change, (whole,))
+        connection.commit()
+    with (
+        Memory.open(file, ColourEncoder()) as memory,
+        pytest.raises(MemoryFileError, match="is damaged"),
+    ):
+        memory.info()

@@ -11,6 +11,8 @@ from ravl.errors import MemoryFileError, MemoryLockedError, RavlError
 
 Parameters = Sequence[object]  # in place of the question marks of a statement
 Record = tuple[object, ...]
+# The second, where SQLite wants to say which name in a damaged file is not one.
+ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 class Connection(sqlite3.Connection):
@@ -43,10 +45,10 @@ class Connection(sqlite3.Connection):
         try:
             cursor.executescript(script)
             return cursor
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.sentence(error) from error
 
-    def sentence(self, error: sqlite3.DatabaseError) -> Exception:
+    def sentence(self, error: Exception) -> Exception:
         """The error of ravl for one of SQLite's; a mistake of ravl itself stays what it is."""
         if isinstance(error, sqlite3.ProgrammingError):
             return error
@@ -64,7 +66,7 @@ class Cursor(sqlite3.Cursor):
         """As :meth:`sqlite3.Cursor.execute`."""
         try:
             return super().execute(sql, values)
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.connection.sentence(error) from error
 
     def executemany(  # type: ignore[override]
@@ -73,14 +75,14 @@ class Cursor(sqlite3.Cursor):
         """As :meth:`sqlite3.Cursor.executemany`."""
         try:
             return super().executemany(sql, values)
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.connection.sentence(error) from error
 
     def fetchone(self) -> Record | None:
         """As :meth:`sqlite3.Cursor.fetchone`."""
         try:
             found: Record | None = super().fetchone()
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.connection.sentence(error) from error
         return found
 
@@ -88,25 +90,25 @@ class Cursor(sqlite3.Cursor):
         """As :meth:`sqlite3.Cursor.fetchmany`."""
         try:
             return super().fetchmany(size)
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.connection.sentence(error) from error
 
     def fetchall(self) -> list[Record]:
         """As :meth:`sqlite3.Cursor.fetchall`."""
         try:
             return super().fetchall()
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.connection.sentence(error) from error
 
     def __next__(self) -> Record:
         try:
             found: Record = super().__next__()
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise self.connection.sentence(error) from error
         return found
 
 
-def sentence(error: sqlite3.DatabaseError, file: Path, timeout: float) -> RavlError:
+def sentence(error: Exception, file: Path, timeout: float) -> RavlError:
     """What an error of SQLite means to the user.
 
     Args:

@@ -14,7 +14,7 @@ from secrets import token_hex
 
 from ravl.addresses import refuse_address
 from ravl.errors import MemoryExistsError, MemoryFileError, MemoryLockedError
-from ravl.store.sqlite.connection import Connection, sentence
+from ravl.store.sqlite.connection import ERRORS, Connection, sentence
 from ravl.store.sqlite.filters import add_functions
 from ravl.store.sqlite.schema import check_schema
 
@@ -229,7 +229,7 @@ class Database:
         """Turns SQLite's errors into sentences."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             raise sentence(error, self.path, self.timeout) from error
 
     def close(self) -> None:

@@ -178,7 +178,8 @@ class RowTable:
 
     def column_names(self) -> frozenset[str]:
         """Names of all columns of the user's own."""
-        return frozenset(n for (n,) in self._connection.execute("SELECT name FROM column_names"))
+        sql = "SELECT CAST(name AS TEXT) FROM column_names"
+        return frozenset(name for (name,) in self._connection.execute(sql))
 
     def hashes(self) -> list[PictureHashes]:
         """Of all rows with a picture, in the order of their numbers."""
