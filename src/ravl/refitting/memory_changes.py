@@ -90,6 +90,8 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
         split = read_json(file, MOST_OF_PICTURES)
         ids = {name: [str(id) for id in split[name]] for name in SPLIT_NAMES}
         hashes: dict[str, list[str]] | None = split.get("hashes")
+        if hashes is not None:
+            hashes = {name: list(map(str, hashes[name])) for name in SPLIT_NAMES}
     except Exception as error:
         raise DataError(
             f"{file} is missing or damaged ({reason_of(error)}), so it is not known what the run "

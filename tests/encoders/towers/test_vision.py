@@ -205,7 +205,7 @@ def test_damaged_files(made, tmp_path):
 
     refused("newer ravl", format=99)
     refused("does not contain the layers that top:2 tunes", strategy="top:2")
-    refused("was not written by ravl", fingerprint=None)
+    refused("fingerprint of an encoder is damaged", fingerprint=None)
     (tmp_path / "vision.safetensors").write_bytes(weights[:100])
     refused("cannot be read")
 

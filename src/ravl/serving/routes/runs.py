@@ -220,7 +220,7 @@ def _memory(service: Service) -> JsonObject:
 
 def _metrics(file: File) -> JsonObject:
     try:
-        return read_json(Path(file))
+        return read_json(file)
     except (OSError, ValueError):
         return {}
 
