@@ -76,10 +76,10 @@ def test_errors_are_sentences(run, shop, picture, arguments, words):
     assert words in err
 
 
-def test_a_memory_cannot_classify(run, shop, picture):
+def test_a_memory_without_labels_says_what_to_do(run, shop, picture):
     code, _, err = run("classify", shop, picture)
     assert code == 1
-    assert "ravl fit classify" in err
+    assert "No row has a label" in err and "--label NAME" in err
 
 
 def test_a_server_writes_answers(run, shop, picture):

@@ -233,7 +233,7 @@ def test_errors_of_models(client, shop: Path):
         for call in (
             lambda m: m.ask(png("red"), [" "]),
             lambda m: m.caption(png("red"), k=0),
-            lambda m: m.classify(png("red")),
+            lambda m: m.match(png("red"), "a red thing"),
         ):
             for place in (model, client):
                 with pytest.raises(QueryError):
@@ -243,5 +243,5 @@ def test_errors_of_models(client, shop: Path):
                 place.caption([png("red"), b"no picture"])
     with pytest.raises(QueryError, match="No run 'best' answers caption here. There is: memory."):
         client.caption(png("red"), run="best")
-    with pytest.raises(QueryError, match="answers classify. See Client.runs"):
-        client.classify(png("red"))
+    with pytest.raises(QueryError, match="answers match. See Client.runs"):
+        client.match(png("red"), "a red thing")

@@ -100,7 +100,7 @@ def test_what_servers_refuse(keyed: tuple[str, str], connect, kind: str):
         (DataError, "verdict: ", lambda: client.feedback("red", "maybe", task="classify")),
         (QueryError, "51 characters", lambda: client.search(long)),
         (QueryError, "k: ", lambda: client.caption(png("red"), k=0)),
-        (QueryError, "No run at .* answers tag", lambda: client.tag(png("red"))),
+        (QueryError, "No run at .* answers match", lambda: client.match(png("red"), "a")),
         (ServerError, "with the scope admin", lambda: client.delete(where="price < 1")),
     ]
     for error, says, call in calls:

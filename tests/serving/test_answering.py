@@ -52,14 +52,16 @@ def test_batches_are_lists_in_and_lists_out(client, fitted, by_name):
 
 def test_what_is_not_offered_is_absent(client: Client, red: bytes):
     api = client()
-    assert api.post("/v1/classify", files={"picture": red}).status_code == 404
+    assert api.post("/v1/match", files={"picture": red}).status_code == 404
     paths = api.get("/v1/openapi.json").json()["paths"]
     assert "/v1/caption" in paths and "/v1/ask/stream" in paths
-    assert not [p for p in paths if p.startswith(("/v1/classify", "/v1/tag", "/v1/match"))]
+    assert not [p for p in paths if p.startswith("/v1/match")]
 
 
-def test_a_memory_alone_describes_and_answers(client: Client, red: bytes):
+def test_a_memory_alone_labels_describes_and_answers(client: Client, red: bytes):
     api = client()
+    found = api.post("/v1/classify", files={"picture": red}).json()
+    assert found["run"] is None and found["answer"]["label"] and found["answer"]["evidence"]
     caption = api.post("/v1/caption", files={"picture": red}, data={"k": 4}).json()
     assert caption["answer"]["text"] == "a red thing"
     assert caption["run"] is None and not caption["answer"]["written"]
