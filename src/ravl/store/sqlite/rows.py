@@ -178,7 +178,7 @@ class RowTable:
 
     def column_names(self) -> frozenset[str]:
         """Names of all columns of the user's own."""
-        sql = "SELECT CAST(name AS TEXT) FROM column_names"
+        sql = "SELECT CAST(name AS TEXT) FROM column_names WHERE name IS NOT NULL"
         return frozenset(name for (name,) in self._connection.execute(sql))
 
     def hashes(self) -> list[PictureHashes]:
