@@ -185,8 +185,5 @@ def test_columns_whose_names_are_no_texts(file: Path) -> None:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(change, (whole,))
         connection.commit()
-    with (
-        Memory.open(file, ColourEncoder()) as memory,
-        pytest.raises(MemoryFileError, match="is damaged"),
-    ):
-        memory.info()
+    with Memory.open(file, ColourEncoder()) as memory:
+        assert memory.info().columns == ("price", "shop")

@@ -178,8 +178,8 @@ class RowTable:
 
     def column_names(self) -> frozenset[str]:
         """Names of all columns of the user's own."""
-        sql = "SELECT CAST(name AS TEXT) FROM column_names WHERE name IS NOT NULL"
-        return frozenset(name for (name,) in self._connection.execute(sql))
+        found = self._connection.execute("SELECT name FROM column_names")
+        return frozenset(name for (name,) in found if isinstance(name, str))
 
     def hashes(self) -> list[PictureHashes]:
         """Of all rows with a picture, in the order of their numbers."""
