@@ -17,6 +17,8 @@ from ravl.data import Example
 from ravl.data.pictures import content_hash
 from ravl.errors import DataError, MemoryLockedError, RowNotFoundError
 from ravl.forgetting import audit, forget
+from ravl.forgetting.marks import Mark
+from ravl.forgetting.scan import elsewhere, scan
 from ravl.memory import Memory
 from ravl.memory.compacting import is_cut_off
 from ravl.pages.check_page import check_page
@@ -265,3 +267,18 @@ def test_wrong_names(memory: Memory, tmp_path: Path) -> None:
     assert ID in memory, "nothing was erased"
     assert any("was not asked" in note for note in forget(memory, [ID]).notes)
     assert json.dumps(audit(memory, ["nobody"]).to_json())
+
+
+def test_what_vanishes_during_the_search_is_no_trace(tmp_path, monkeypatch):
+    """Another command ends, and removes its temporary files."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("RAVL_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "temporary" / "ravl-push-1"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text(SECRET)
+    (listed,) = elsewhere()
+    assert [each.holds for each in scan([listed], [Mark("id", SECRET.encode())])] == [["id"]]
+    shutil.rmtree(folder)
+    assert scan([listed], [Mark("id", SECRET.encode())]) == []
+    folder.symlink_to(tmp_path / "gone")  # is listed, and is not there
+    assert [*elsewhere()] == []

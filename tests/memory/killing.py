@@ -3,8 +3,8 @@
 A moment is counted in work and not in seconds: the command dies before its n-th call of a function,
 or before its n-th call that writes (a statement of SQL, a file). So a kill hits the same place on
 every machine. Of four kills one is before a write, one in the last tenth of the work, one anywhere
-after the first transaction began, and one shortly after a commit. The command runs in a child of
-this process, which has imported all that it needs.
+after the first transaction began, and one shortly after a commit or the move of a file. The command
+runs in a child of this process, which has imported all that it needs.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ WRITES = {
     *("fsync", "utime", "chmod", "sendfile", "copy_file_range", "close", "flush"),
 }
 TRANSACTIONS = {"transaction", "_writing"}  # functions whose calls of SQLite begin and commit
+MOVES = {"replace", "rename", "link", "rmdir"}
 SOON = 200  # calls after a commit
 DONE, REFUSED, FAILED = 0, 3, 4  # exit statuses of a child
 
@@ -61,18 +62,25 @@ def child(work: Callable[[], object]) -> int:
     os._exit(status)
 
 
+def writes_by(function: object) -> bool:
+    """Whether a function of C writes; texts have methods of the same names."""
+    owner = getattr(function, "__self__", None)
+    return getattr(function, "__name__", "") in WRITES and not isinstance(owner, str | bytes)
+
+
 def watched(command: Command, folder: Path, at: int | None, of_writes: bool, log: Path) -> None:
     """Run a command; die before its n-th call, or write down how many calls there were."""
     calls, writes = count(), count()
     seen = [0, 0]
-    commits: list[int] = []  # calls at which a transaction began or ended
+    commits: list[int] = []  # calls at which a transaction began or ended, or a file was moved
 
     def profile(frame: FrameType, event: str, function: object) -> None:
         if event not in ("call", "c_call"):
             return
         seen[0] = next(calls)
-        if event == "c_call" and getattr(function, "__name__", "") in WRITES:
-            if frame.f_code.co_name in TRANSACTIONS:
+        if event == "c_call" and writes_by(function):
+            moves = getattr(function, "__name__", "") in MOVES
+            if moves or frame.f_code.co_name in TRANSACTIONS:
                 commits.append(seen[0])
             seen[1] = next(writes)
             if of_writes and seen[1] == at:

@@ -55,6 +55,8 @@ def scan(files: Iterable[tuple[Path, str]], marks: Sequence[Mark]) -> list[Trace
             if same not in seen:
                 seen[same] = _holds(file, marks)
             holds = seen[same]
+        except FileNotFoundError:  # gone since it was listed
+            continue
         except OSError:
             holds = ["unread"]
         if holds:
@@ -89,6 +91,11 @@ def files_below(place: Path) -> Iterator[tuple[Path, str]]:
         DataError: there is nothing at the place.
     """
     check(place)
+    yield from _walk(place)
+
+
+def _walk(place: Path) -> Iterator[tuple[Path, str]]:
+    """As :func:`files_below`; nothing where nothing is (any more)."""
     if place.is_file():
         yield place, UNKNOWN
     for folder, _, names in os.walk(place):
@@ -126,7 +133,7 @@ def elsewhere() -> Iterator[tuple[Path, str]]:
     for file in sorted(cache_dir("questions").glob("*")):
         yield file, "Delete the file; ravl makes it again."
     for folder in sorted(Path(tempfile.gettempdir()).glob("ravl-*")):
-        for file, _ in files_below(folder):
+        for file, _ in _walk(folder):  # a command that ends removes its own
             yield file, f"Delete {folder}, unless a ravl command runs."
 
 
