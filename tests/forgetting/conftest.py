@@ -1,3 +1,3 @@
-from tests.refitting.conftest import shop
+from tests.refitting.conftest import run, shop
 
-__all__ = ["shop"]
+__all__ = ["run", "shop"]

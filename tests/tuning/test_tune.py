@@ -328,13 +328,13 @@ def test_more_trials_go_on_after_the_end(memory, tmp_path, space, monkeypatch):
     assert read_settings(out / "best" / "settings.yaml")["label_smoothing"] == more.best.score
 
 
-def test_half_a_line_of_the_journal_is_cut_off(memory, tmp_path, space):
+def test_half_a_line_of_the_journal_is_cut_off(memory, tmp_path):
     out = tmp_path / "out"
-    tuned(memory, out, trials=2, space=space)
+    tuned(memory, out, trials=1, model="vote")
     with (out / "study.journal").open("ab") as file:
         file.write(b'{"op_code":4,"worker')
-    assert len(tuned(memory, out, trials=3, space=space).trials) == 3
-    assert kept(out) == 3
+    assert len(tuned(memory, out, trials=2, model="vote").trials) == 2
+    assert kept(out) == 2
 
 
 def test_the_time_limit(memory, tmp_path, space):

@@ -136,8 +136,8 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             features: of the queries' pictures, standardised, (b, F).
             tokens: ids of the query texts, (b, t), 0 for padding; None without texts.
             neighbours: what they show, or None without retrieval: ``features`` (b, k, F),
-                ``labels`` (b, k, D), ``texts`` (b, k, D), ``likeness`` (b, k), and whether there is
-                a ``picture``, ``label``, ``text`` in each place, (b, k) booleans.
+                ``labels`` (b, k, D), ``texts`` (b, k, D), ``similarity`` (b, k), and whether there
+                is a ``picture``, ``label``, ``text`` in each place, (b, k) booleans.
             regions: of the queries' pictures, standardised, (b, R, G); None for a model without.
 
         Returns:

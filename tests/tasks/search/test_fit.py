@@ -325,7 +325,9 @@ def stop_after(monkeypatch, memory: Memory, out: Path, epochs: int, **changes: o
     "changes",
     [
         {},
-        {"learning_rate": 1e-9, "patience": 4},  # it stops early
+        pytest.param(  # it stops early
+            {"learning_rate": 1e-9, "patience": 4}, marks=pytest.mark.slow
+        ),
         pytest.param({"hard_negatives": 3, "hidden": 4}, marks=pytest.mark.slow),
     ],
 )
