@@ -62,8 +62,8 @@ class Gate:
                 0 has no voters, so its answer is the model's.
             logits: of the model, (n, C).
             similarity: of the nearest neighbour, (n,).
-            counts: rows of each label in the memory that voted, (C,); None for as many as in that
-                of the fit.
+            counts: rows of each label in the memory that voted, (C,) or for each query (n, C);
+                None for as many as in that of the fit.
 
         Returns:
             Probabilities (n, C); the gate (n,), 0 for the model alone; the smoothed
@@ -83,8 +83,8 @@ class Gate:
         """Weights (n,) of the memory that has these rows now, by the labels it votes for."""
         if not self.growth or not len(self.counts):
             return gate
-        more = np.log((counts + 1) / (self.counts + 1))  # (C,)
-        more = votes @ more / np.maximum(votes.sum(1), 1e-9)
+        more = np.log((counts + 1) / (self.counts + 1))  # (C,) or (n, C)
+        more = (votes * more).sum(1) / np.maximum(votes.sum(1), 1e-9)
         odds = np.log(np.clip(gate, 1e-6, 1 - 1e-6) / np.clip(1 - gate, 1e-6, 1))
         return _sigmoid(odds + self.growth * more)
 

@@ -82,7 +82,7 @@ def test_lists_in_lists_out(shop, by_name):
         with pytest.raises(QueryError, match="2 pictures and 3 questions"):
             model.ask([red, blue], [KIND] * 3)
         with pytest.raises(QueryError, match="can only"):
-            model.classify(red)
+            model.match(red, "a text")
     with pytest.raises(QueryError, match="a memory itself"):
         load(shop.path, shop.path)
     with Memory.open(shop.path) as memory, load(memory) as model:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
-from ravl.models.gate import losses_of, no_worse
+from ravl.models.held_out import log_loss
 from ravl.models.linear import LinearHead
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
@@ -178,11 +178,7 @@ def fit_levels(
 
 
 def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData:
-    """Fit the closed-form levels with plain keys and with whitened ones, and choose.
-
-    Whitened keys are kept if they are no worse on the examples that choose, see
-    :func:`ravl.models.gate.no_worse`.
-    """
+    """Fit the closed-form levels with plain and with whitened keys; keep what is likelier."""
     ladder.fit_closed(data, fitted)
     began = time.monotonic()
     found = whitened_data(data)
@@ -191,19 +187,18 @@ def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData
     again = Fitted()
     ladder.fit_closed(found, again)
     fitted.seconds["whitening"] = _since(began)
-    # Of equals the memory that knows what matters: it is worth more as it grows.
-    if not no_worse(_losses(found, again, ladder.logits), _losses(data, fitted, ladder.logits)):
+    if _loss(found, again, ladder.logits) >= _loss(data, fitted, ladder.logits):
         return data
     fitted.levels = again.levels
     return found
 
 
-def _losses(data: FitData, fitted: Fitted, logits: Array | None) -> Array:
-    """Losses (n,) of the best closed-form level on the examples that choose."""
+def _loss(data: FitData, fitted: Fitted, logits: Array | None) -> float:
+    """Log loss of the best closed-form level on the examples that choose."""
     level = fitted.levels.get("linear", fitted.levels["vote"])
     side = data.validation if level.head is not None and logits is None else choosing_split(data)
     found = held_answers(data, level, side, logits)
-    return losses_of(found, side.targets, data.task.exclusive)
+    return log_loss(found, side.targets, data.task.exclusive)
 
 
 def _tune(

@@ -273,7 +273,7 @@ class LabelPredictor:
         else:
             similarity = neighbours.best_similarity
             logits = self.logits(queries, neighbours, evidence)
-            rows = label_matrix.own_counts[: label_matrix.known]
+            rows = label_matrix.rows_of_labels(hidden)[..., : label_matrix.known]
             mixed, gate, smooth, own = self.gate(known, logits, similarity, rows)
         if len(label_matrix.names) > label_matrix.known:
             mixed, smooth, gate = self._with_novel(fair, label_matrix, mixed, smooth, gate)

@@ -59,6 +59,19 @@ class LabelMatrix:
         """Keys (m, d) of some rows, and their labels by their worth (m, C')."""
         return self.datastore.keys_at(rows), self.table[rows] * self.worth[rows][:, None]
 
+    def rows_of_labels(self, hidden: Sequence[Ints] | None = None) -> Array:
+        """How many rows say each label themselves, (C',); (n, C') where some are hidden.
+
+        Args:
+            hidden: of each query the groups of rows that it must not see; None for none.
+        """
+        if hidden is None or not any(len(groups) for groups in hidden):
+            return self.own_counts
+        showing = [self.datastore.showing(groups) for groups in hidden]
+        gone = [self.table[rows][self.worth[rows] == 1].sum(0) for rows in showing]
+        left: Array = np.maximum(self.own_counts - np.stack(gone), 0)
+        return left
+
     def scores(self, keys: Array, exclusive: bool, hidden: Sequence[Ints] | None = None) -> Array:
         """How near keys are to the class means, (n, C').
 
