@@ -47,7 +47,9 @@ def test_from_dry_run_to_rollback(run, kinds):
     assert run("refit", kinds, "--quiet") == (0, "", "")
     code, out, _ = run("refit", kinds, "--json")
     assert json.loads(out)["state"] == "nothing" and json.loads(out)["version"] == 2
-    assert run("rollback", kinds)[1] == f"{kinds} now answers with version 1.\n"
+    said = f"{kinds} now answers with version 1. Its versions are 1, 2.\n"
+    assert run("rollback", kinds)[1] == said
+    assert run("rollback", kinds)[1] == said, "repeated, it changes nothing"
     assert json.loads(run("rollback", kinds, 2, "--json")[1])["version"] == 2
     code, _, err = run("rollback", kinds, 9)
     assert code == 1 and "no version 9 to go back to; there are: 1, 2" in err

@@ -20,9 +20,8 @@ from ravl.exports.run import export_run
 from ravl.forgetting import forget
 from ravl.memory import Memory
 from ravl.memory.editing import edit
-from ravl.refitting.versions import BACK, current, rollback
+from ravl.refitting.versions import current, rollback
 from ravl.runs.drift_reference import read_reference
-from ravl.runs.run import AT, RUN
 from ravl.serving.batching import Batcher
 from ravl.serving.metrics import Metrics
 from ravl.serving.models import Served
@@ -195,11 +194,6 @@ def _refitted(folder: Path) -> None:
     with opened(folder) as memory:
         memory.add(shades(folder / "pictures", 16, ("purple", "red"), 600))
     _refit(folder)
-
-
-def _rolled_back(folder: Path) -> bool:
-    record = json.loads((folder / "run" / RUN).read_text("utf-8"))
-    return record["history"] == 2 and not {AT, BACK} & record.keys()
 
 
 def _inbox(folder: Path) -> None:
@@ -408,8 +402,6 @@ COMMANDS = {
             _refitted,
             lambda folder: rollback(folder / "run"),
             answers_of,
-            ended=_rolled_back,
-            together=False,  # one after the other they go back twice
         ),
         Command(
             "feedback",

@@ -3,8 +3,9 @@
 A moment is counted in work and not in seconds: the command dies before its n-th call of a function,
 or before its n-th call that writes (a statement of SQL, a file). So a kill hits the same place on
 every machine. Of four kills one is before a write, one in the last tenth of the work, one anywhere
-after the first transaction began, and one shortly after a commit or the move of a file. The command
-runs in a child of this process, which has imported all that it needs.
+after the first transaction began, and one shortly after a commit or the move of a file: of these,
+every second one after one of the last quarter, where a run is published. The command runs in a
+child of this process, which has imported all that it needs.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ def moment(i: int, found: Any, chance: random.Random) -> tuple[int, bool]:
         return chance.randrange(last * 9 // 10, last + 1), False
     if i % 4 == 2:
         return chance.randrange(commits[0], last + 1), False
+    if i % 8 == 7:
+        commits = commits[-max(1, len(commits) // 4) :]
     return min(last, chance.choice(commits) + chance.randrange(SOON)), False
 
 

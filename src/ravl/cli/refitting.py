@@ -85,18 +85,21 @@ def refit(run: Path, quiet: bool, as_json: bool, **options: object) -> None:
 @click.argument("version", type=int, required=False)
 @json_option
 def rollback(run: Path, version: int | None, as_json: bool) -> None:
-    """Restore an earlier VERSION of a refitted run, by default the previous one.
+    """Restore an earlier VERSION of a refitted run.
 
-    The versions are in RUN/history, and their refits in RUN/refits.json. To go forward again, give
-    the later version.
+    Without VERSION the command undoes the last refit. If you repeat it, also after it was killed,
+    it changes nothing: to go further back, give the number of a version. To go forward again, give
+    the later version. The versions are in RUN/history, and their refits in RUN/refits.json.
     """
     from ravl.refitting import rollback as put_back
+    from ravl.refitting.versions import versions
 
     number = put_back(run, version)
     if as_json:
         print_json({"run": str(run), "version": number})
     else:
-        click.echo(f"{run} now answers with version {number}.")
+        names = ", ".join(map(str, versions(run)))
+        click.echo(f"{run} now answers with version {number}. Its versions are {names}.")
 
 
 COMMANDS = (refit, rollback)

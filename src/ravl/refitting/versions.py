@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from ravl.runs.run import (
 )
 
 BACK = "rolling back"  # in run.json, until a rollback has ended
+FROM = "rolled back from"  # in run.json after a rollback, until another version is put in its place
+REPLACED = "replaced"  # in run.json of a version: the number of the version that it replaced
 OURS = (HISTORY, REPORTS, LOG, RUN)  # of the run as a whole, not of a version
 
 
@@ -51,8 +53,9 @@ def rollback(run: str | Path, version: int | None = None) -> int:
 
     Args:
         run: the folder.
-        version: its number; None for the one before the version that answers now. A rollback that
-            was cut off is completed by the same call.
+        version: its number. None undoes the last refit: the version that was replaced answers
+            again. Repeated, also after a kill, this changes nothing; to go further back, give a
+            number.
 
     Returns:
         The number of the version that answers from now on.
@@ -63,23 +66,30 @@ def rollback(run: str | Path, version: int | None = None) -> int:
     folder = Path(run).resolve()
     open_run(folder)
     with locked(folder):
-        ended = mend(folder)
-        if ended is not None and version in (None, ended):
-            return ended  # the same command was cut off: it does not go back twice
-        kept, now = versions(folder), current(folder)
-        earlier = [number for number in kept if number < now]
-        chosen = version if version is not None else earlier[-1] if earlier else 0
+        mend(folder)
+        record, kept, now = read_record(folder), versions(folder), current(folder)
+        if version is None and kept and FROM in record:
+            return now
+        chosen = version if version is not None else _replaced(record, kept, now)
+        if not kept:
+            raise DataError(f"{run} was never refitted, so there is nothing to go back to.")
         if chosen not in kept:
-            names = ", ".join(map(str, kept)) or "none"
-            raise DataError(
-                f"{run} has no version {chosen} to go back to; there are: {names}."
-                if version is not None or kept
-                else f"{run} was never refitted, so there is nothing to go back to."
-            )
+            which = f"version {version}" if version is not None else "earlier version"
+            names = ", ".join(map(str, kept))
+            raise DataError(f"{run} has no {which} to go back to; there are: {names}.")
         if chosen != now:
-            publish(folder, chosen, {BACK: True})
+            publish(folder, chosen, {BACK: True} | ({FROM: now} if chosen < now else {}))
             _end_rollback(folder)
         return chosen
+
+
+def _replaced(record: JsonObject, kept: Sequence[int], now: int) -> int:
+    """The version that the present one replaced; versions of an older ravl do not say which."""
+    found = record.get(REPLACED)
+    earlier = [number for number in kept if number < now]
+    if type(found) is int and found in earlier:
+        return found
+    return earlier[-1] if earlier else 0
 
 
 def replace_champion(folder: Path, challenger: Path) -> int:
@@ -88,7 +98,8 @@ def replace_champion(folder: Path, challenger: Path) -> int:
         keep(folder)
     number = max(versions(folder)) + 1
     place = folder / HISTORY / str(number)
-    record = _placed(read_record(challenger), challenger, place) | {NUMBER: number}
+    record = _placed(read_record(challenger), challenger, place)
+    record |= {NUMBER: number, REPLACED: current(folder)}
     write_json(challenger / RUN, record)
     challenger.rename(place)
     publish(folder, number)
@@ -132,29 +143,25 @@ def publish(folder: Path, number: int, why: Mapping[str, Any] | None = None) -> 
     write_json(folder / RUN, record)
 
 
-def mend(folder: Path) -> int | None:
-    """End an exchange that was cut off, and tidy up what it left.
-
-    Returns:
-        The number of the version that it went back to, if the exchange was a rollback.
-    """
+def mend(folder: Path) -> None:
+    """End an exchange that was cut off, and tidy up what it left."""
     for half in (*folder.glob("work-*"), *(folder / HISTORY).glob("*.part")):
         if not half.name.startswith("work-refit-"):
             _remove(half)
     record = read_record(folder)
-    back = {BACK: True} if BACK in record else {}
     if AT in record:
-        publish(folder, _number(folder, record.get(NUMBER)), back)
-    return _end_rollback(folder) if back else None
+        why = {name: record[name] for name in (BACK, FROM) if name in record}
+        publish(folder, _number(folder, record.get(NUMBER)), why)
+    if BACK in record:
+        _end_rollback(folder)
 
 
-def _end_rollback(folder: Path) -> int:
+def _end_rollback(folder: Path) -> None:
     """Log a rollback whose files are in their place; then it has ended."""
     record = read_record(folder)
     number = _number(folder, record.get(NUMBER))
     note(folder, {"at": moment(), "state": "rolled back", "version": number})
     write_json(folder / RUN, {name: value for name, value in record.items() if name != BACK})
-    return number
 
 
 def _items(folder: Path) -> list[Path]:
