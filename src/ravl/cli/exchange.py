@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
-from ravl.cli.indexing import print_summary
-from ravl.cli.output import print_problems, where_option
+from ravl.cli.indexing import memory_to_fill, print_summary
+from ravl.cli.output import nothing_found, print_problems, where_option
 from ravl.cli.rows import memory_argument
 
 FILE = click.Path(path_type=Path)
@@ -93,15 +93,18 @@ def _run(
 @memory_argument
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--copy", is_flag=True, help="Store a copy of each picture in the memory.")
-def import_(memory: Path, folder: Path, copy: bool) -> None:
-    """Read an export of `ravl export` into MEMORY, which is created if necessary."""
-    from ravl.memory import Memory
+def import_(memory: Path, folder: Path, copy: bool) -> int:
+    """Read an export of `ravl export` into MEMORY, which is created if necessary.
 
+    The exit code is 4 if there was nothing to read.
+    """
     parquet = folder / "rows.parquet"
-    with Memory.open_or_create(memory) as opened:
+    with memory_to_fill(memory) as opened:
         # Pictures inside a Parquet file must be copied, because they have no file.
         source, copy = (parquet, True) if parquet.exists() else (folder, copy)
-        print_summary(opened.index(source, copy=copy), memory, len(opened))
+        report = opened.index(source, copy=copy)
+        print_summary(report, memory, len(opened))
+        return nothing_found(str(folder)) if report.found_nothing else 0
 
 
 @click.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,10 @@ def index(
     is 4 if there was nothing to read.
     """
     with ExitStack() as stack:
-        opened = stack.enter_context(_open_or_create(memory, encoder, dry_run, stack))
+        if dry_run and not memory.exists():  # a dry run creates no file
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-"))
+            memory = Path(folder) / "dry-run.ravl"
+        opened = stack.enter_context(memory_to_fill(memory, encoder))
         progress = False if quiet or as_json else None
         try:
             report = opened.index(
@@ -142,13 +146,25 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
             print_problems(len(report.rejected), report.rejected)
 
 
-def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Memory:
+@contextmanager
+def memory_to_fill(path: Path, encoder: str | None = None) -> Iterator[Memory]:
+    """The memory in a file, which is created if necessary.
+
+    A new memory is removed after an error, if nothing was written to it: what was to come in could
+    not be read.
+    """
     from ravl.memory import Memory
 
-    if dry_run and not path.exists():  # a dry run creates no file
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-"))
-        path = Path(folder) / "dry-run.ravl"
-    return Memory.open_or_create(path, encoder)
+    new = [each for each in (path, *path.parents) if not each.exists()]
+    with Memory.open_or_create(path, encoder) as opened:
+        try:
+            yield opened
+        except Exception:
+            if new and opened.remove_if_unused():
+                for folder in new[1:]:
+                    with suppress(OSError):  # somebody else uses it
+                        folder.rmdir()
+            raise
 
 
 def _reader_options(options: Options) -> Options:

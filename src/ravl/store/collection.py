@@ -118,6 +118,13 @@ class Collection:
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
         return cls.open(path, network, timeout)
 
+    def remove_if_unused(self) -> bool:
+        """Remove the file if nothing was ever written to this memory; returns whether it was.
+
+        No change of another process is lost: a change that comes later is refused.
+        """
+        return self.store.remove_if_unused()
+
     def close(self) -> None:
         """Let go of the file."""
         self.store.close()

@@ -493,5 +493,14 @@ class Store(Protocol):
     def remove_copy(self, file: Path) -> None:
         """Remove what :meth:`copy_to` made; nothing happens where there is none."""
 
+    def remove_if_unused(self) -> bool:
+        """Remove the store if nothing was ever written to it; returns whether it was removed.
+
+        Another writer waits meanwhile, and is refused afterwards: nothing is lost.
+
+        Raises:
+            MemoryLockedError, MemoryFileError: as :meth:`transaction`.
+        """
+
     def close(self) -> None:
         """Let go of it, in all threads."""

@@ -14,7 +14,13 @@ import pytest
 from ravl.data import QA, Rejected
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
-from ravl.errors import DataError, FilterError, RowExistsError, RowNotFoundError
+from ravl.errors import (
+    DataError,
+    FilterError,
+    MemoryFileError,
+    RowExistsError,
+    RowNotFoundError,
+)
 from ravl.store.contract import Store
 from ravl.store.duplicates import mark_duplicates
 from ravl.store.history import AUTHOR
@@ -794,3 +800,21 @@ class StoreContract:
         shop.remove_copy(tmp_path / "copy" / shop.path.name)
         shop.remove_copy(tmp_path / "copy" / shop.path.name)
         assert list((tmp_path / "copy").iterdir()) == []
+
+    def test_it_is_removed_only_while_nothing_was_written(self, tmp_path: Path) -> None:
+        """Another process that has it open is refused, and loses nothing."""
+        for used in (False, True):
+            folder = tmp_path / str(used)
+            folder.mkdir()
+            with closing(self.create(folder, fingerprint(), {})) as store:
+                if used:
+                    row = put(store, Row(0, "of another process"))
+                    with store.transaction():
+                        store.rows.delete(store.history.begin("delete"), row)
+                with closing(self.open(folder)) as other:
+                    assert other.rows.count() == 0
+                    assert store.remove_if_unused() is not used
+                    assert store.path.exists() is used
+                    if not used:
+                        with pytest.raises(MemoryFileError):
+                            put(other, Row(0, "too late"))

@@ -95,6 +95,21 @@ class SqliteStore:
         with self.database.transaction():
             yield
 
+    def remove_if_unused(self) -> bool:
+        """Remove the file if nothing was ever written to it, while nobody else can write."""
+        with self.database.errors():
+            connection = self.database.connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                unused = not (self.history.newest() or self.rows.count() or self.folders.watched())
+                if unused:
+                    # The log first: without it the file is an empty memory, which is sound.
+                    for file in reversed(files_of(self.path)):
+                        file.unlink(missing_ok=True)
+            finally:
+                connection.execute("ROLLBACK")
+        return unused
+
     def counts(self) -> Counts:
         """Count everything, at one moment."""
         with self.snapshot():
