@@ -11,8 +11,8 @@ import io
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -151,7 +151,7 @@ def tune(
         recipe.check()
         study = Study(optuna, out / STUDY, settings.seed)
         if len(study.ended()) < trials:
-            with open_data(recipe, work, **sources) as (data, _):
+            with _begun(out, study), open_data(recipe, work, **sources) as (data, _):
                 data = recipe.without_test(data)
                 once = partial(_trial, study, task, memory, data, settings, tried, work / "trial")
                 _search(study, once, trials, timeout, progress)
@@ -164,6 +164,19 @@ def tune(
         report = TuneReport(out, task, recipe.measure, study.ended(), best, metrics, seconds)
         _write(report, about, study.importances())
         return report
+
+
+@contextmanager
+def _begun(out: Path, study: Study) -> Iterator[None]:
+    """After an error before the first trial, the folder is free again: nothing was found yet."""
+    try:
+        yield
+    except DataError:
+        if not study.ended():
+            for each in (out / "config.json", out / STUDY):
+                each.unlink(missing_ok=True)
+            shutil.rmtree(out / "work", ignore_errors=True)
+        raise
 
 
 def kept(out: Path) -> int:
@@ -253,11 +266,12 @@ def _fit_best(
     from ravl.tasks.fit import fit
     from ravl.training.fit_settings import write_settings
 
-    run, file = out / "best", out / "best.yaml"
-    before = file.read_text("utf-8") if file.exists() else ""
-    write_settings(chosen, file)
-    if run.exists() and file.read_text("utf-8") != before:
-        shutil.rmtree(run)  # of fewer trials
+    run, file, new = out / "best", out / "best.yaml", out / "work" / "best.yaml"
+    write_settings(chosen, new)
+    if not file.exists() or file.read_text("utf-8") != new.read_text("utf-8"):
+        if run.exists():
+            shutil.rmtree(run)  # of fewer trials; before the settings say something else
+        new.replace(file)
     if not (run / "metrics.json").exists():
         fit(task, memory, out=run, **options, **chosen.to_json())
     found: JsonObject = read_json(run / "metrics.json")
