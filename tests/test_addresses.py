@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -212,3 +213,37 @@ def test_what_is_on_this_machine_needs_no_permission(tmp_path: Path) -> None:
         addresses.check(name, "A test")
     addresses.check("hf:a/b", "A test")
     assert addresses.allowed() == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each of them is a fork of a process")
+def test_names_are_allowed_and_removed_by_several_processes_at_once(tmp_path: Path) -> None:
+    """None of them loses what another one writes."""
+    count, removed = 30, [f"hf:old/{i}" for i in range(30)]
+    for name in removed:
+        addresses.allow(name)
+    begin = os.pipe()
+    works: list[Callable[[int], object]] = [
+        lambda i: addresses.allow(f"hf:first/{i}"),
+        lambda i: addresses.allow(f"hf:second/{i}"),
+        lambda i: addresses.forbid(f"hf:old/{i}"),
+    ]
+    children = []
+    for work in works:
+        if not (child := os.fork()):
+            os.read(begin[0], 1)
+            for i in range(count):
+                work(i)
+            os._exit(0)
+        children.append(child)
+    os.write(begin[1], b"all")
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(works)
+    expected = {f"hf:{who}/{i}" for who in ("first", "second") for i in range(count)}
+    assert set(addresses.file().read_text().split()) == expected
+
+
+def test_a_damaged_file_of_names_is_kept() -> None:
+    addresses.file().parent.mkdir(parents=True)
+    addresses.file().write_bytes(b"hf:a/b\n\xff\xfe\n")
+    assert "hf:a/b" in addresses.allowed()
+    addresses.allow(MODEL)
+    assert addresses.file().read_bytes() == b"hf:a/b\n\xff\xfe\n" + MODEL.encode() + b"\n"

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import platformdirs
 
 from ravl.errors import AddressError, DataError, RavlError
-from ravl.files.whole_file import write_text
+from ravl.files.whole_file import whole_file
 
 FOLDER = "RAVL_CONFIG"  # environment variable: the configuration folder
 ALLOWED = "RAVL_ALLOW"  # environment variable: more names, separated by spaces
@@ -57,21 +57,29 @@ def allow(name: str) -> None:
     _session.add(plain)
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
-        with file().open("a", encoding="utf-8") as lines:
-            lines.write(f"{plain}\n")
+        with whole_file(file()) as half:
+            _write(half, dict.fromkeys([*_lines(), plain]))
     except OSError:  # a home that cannot be written: the name holds for this process
         return
 
 
 def forbid(name: str) -> bool:
-    """Remove a name from the remembered ones; False if it was not among them."""
+    """Remove a name from the remembered ones; False if it was not among them.
+
+    Raises:
+        DataError: the file of names cannot be written.
+    """
     plain = _plain(name)
-    known = _remembered()
     _session.discard(plain)
-    if plain not in known:
+    if plain not in _remembered():
         return False
-    write_text(file(), "".join(f"{line}\n" for line in known if line != plain))
-    return True
+    try:
+        with whole_file(file()) as half:
+            known = _lines()  # again: now no other process changes the file
+            _write(half, [line for line in known if line != plain])
+    except OSError as error:
+        raise DataError(f"{file()} cannot be written: {error.strerror}.") from error
+    return plain in known
 
 
 def check(name: str, where: str) -> None:
@@ -160,9 +168,23 @@ def _plain(name: str) -> str:
 
 def _remembered() -> list[str]:
     try:
-        return [line for line in file().read_text("utf-8").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError):
+        return _lines()
+    except OSError:
         return []
+
+
+def _lines() -> list[str]:
+    """The lines of the file, also of a damaged one: nothing of it is lost when it is written."""
+    try:
+        text = file().read_text("utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _write(half: Path, lines: Iterable[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    half.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def _is_folder(name: str) -> bool:
