@@ -6,16 +6,14 @@ names are compared with them: if one was altered, the folder is made again.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
+from ravl.files.scratch import scratch_folder
 from ravl.hashes import FileHash, first_difference, from_json, hashes_below, to_json
 from ravl.untrusted import read_json
 
@@ -33,18 +31,24 @@ def cache_dir(name: str) -> Path:
     return folder
 
 
-def made_folder(folder: Path, write: Callable[[Path], object], *names: str) -> Path:
+def made_folder(
+    folder: Path, write: Callable[[Path], object], *names: str, whole: bool = False
+) -> Path:
     """A folder in the cache, made if it is not there, or if some of its files were altered.
 
     Args:
         folder: where it is.
         write: writes all files into an empty folder.
         *names: of files that are used now, and are compared with their hashes for it.
+        whole: all files are used now.
 
     Returns:
         The folder.
+
+    Raises:
+        OSError: the folder cannot be made.
     """
-    if not is_intact(folder, *names):
+    if not (is_whole(folder) if whole else is_intact(folder, *names)):
         _make(folder, write)
     return folder
 
@@ -59,6 +63,12 @@ def is_intact(folder: Path, *names: str) -> bool:
     )
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether a folder was made whole, and all its files are those that were written."""
+    written = _written(folder)
+    return written is not None and first_difference(folder, written) is None
+
+
 def _written(folder: Path) -> dict[str, FileHash] | None:
     try:
         return from_json(read_json(folder / HASHES))
@@ -68,8 +78,7 @@ def _written(folder: Path) -> dict[str, FileHash] | None:
 
 def _make(folder: Path, write: Callable[[Path], object]) -> None:
     """Write everything to a temporary folder, then rename it, so that it is always complete."""
-    work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-    try:
+    with scratch_folder(folder.parent) as work:
         made = work / "made"
         made.mkdir()
         write(made)
@@ -78,7 +87,8 @@ def _make(folder: Path, write: Callable[[Path], object]) -> None:
         (made / HASHES).write_text(json.dumps(to_json(hashes), indent=1) + "\n", encoding="utf-8")
         if folder.exists():
             folder.rename(work / "altered")
-        with contextlib.suppress(OSError):  # another process was faster; its folder is equally good
+        try:
             made.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        except OSError:
+            if not folder.is_dir():  # another process was faster; its folder is equally good
+                raise

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ravl.cache import cache_dir
+from ravl.cache import HASHES, cache_dir
 from ravl.data import Example
 from ravl.demo import samples
 from ravl.demo.debian import PackageError
@@ -58,7 +56,8 @@ def test_the_stamps_are_fetched_into_the_cache_once(tmp_path: Path, cache: Path)
     assert samples.in_cache() == folder
     assert list(cache.iterdir()) == [folder]  # the package itself is not kept
     kept = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert kept == {"LICENCE.txt", *(name for name in FILES if not name.endswith(".ogg"))}
+    pictures = {name for name in FILES if not name.endswith(".ogg")}
+    assert kept == {"LICENCE.txt", HASHES, *pictures}
     assert "GPL-2" in (folder / "LICENCE.txt").read_text(encoding="utf-8")
     assert [example.texts for example in samples.read(folder)] == [("A cat.", "一只猫。")]
 
@@ -119,15 +118,14 @@ def test_a_cache_that_cannot_be_renamed_into_is_an_error(
         samples.fetch(apt)
 
 
-def test_old_remains_are_swept_and_young_ones_left_alone(tmp_path: Path, cache: Path) -> None:
-    old, young = cache / ".making-old", cache / ".making-young"
-    for folder in (old, young):
-        folder.mkdir()
-        (folder / "some.deb").touch()
-    os.utime(old, (time.time() - 2 * samples.DAY,) * 2)  # any speed: only a date
-    samples.fetch(apt_with(tmp_path, FILES))
-    assert not old.exists()
-    assert young.exists()
+def test_an_altered_picture_is_fetched_again(tmp_path: Path) -> None:
+    apt = apt_with(tmp_path, FILES)
+    folder = samples.fetch(apt)
+    cat = folder / "animals/mammals/cats/cartoon/cat.png"
+    cat.write_bytes(b"\x89PNG, another one")
+    assert samples.in_cache() is None
+    assert samples.fetch(apt) == samples.in_cache() == folder
+    assert cat.read_bytes() == b"\x89PNG"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -92,8 +91,9 @@ def index(
     """
     with ExitStack() as stack:
         if dry_run and not memory.exists():  # a dry run creates no file
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-"))
-            memory = Path(folder) / "dry-run.ravl"
+            from ravl.files.scratch import scratch_folder
+
+            memory = stack.enter_context(scratch_folder()) / "dry-run.ravl"
         opened = stack.enter_context(memory_to_fill(memory, encoder))
         progress = False if quiet or as_json else None
         try:

@@ -6,16 +6,13 @@ They are free (GPL-2) but not part of ravl, so they are downloaded from the Debi
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ravl.cache import cache_dir
+from ravl.cache import cache_dir, is_whole, made_folder
 from ravl.data import QA, Example, Scalar
 from ravl.demo import debian
+from ravl.files.scratch import scratch_folder
 
 NAME = "Tux Paint stamps"
 LICENCE = (
@@ -29,42 +26,32 @@ LAYOUT = 1  # increase when the content of the cache changes
 LANGUAGE = "zh_CN"
 STAMPS = "usr/share/tuxpaint/stamps"
 LABELS = {"naturalforces": "natural forces"}  # the other names are plain words already
-DAY = 86_400.0  # seconds
 
 
 def in_cache() -> Path | None:
-    """The folder of stamps, if an earlier run has fetched it."""
+    """The folder of stamps, if an earlier run has fetched it and no file was altered since."""
     folder = _home()
-    return folder if folder.is_dir() else None
+    return folder if is_whole(folder) else None
 
 
 def fetch(runner: debian.Runner = debian.run) -> Path:
     """The folder of stamps, downloaded if necessary; an incomplete download is never used.
 
+    Files in the cache are compared with the hashes that were written with them.
+
     Raises:
         PackageError: the package is not available, or has a wrong checksum.
         OSError: the cache cannot be written, or its disk is full.
     """
-    home = _home()
-    if home.is_dir():
-        return home
-    _sweep(home.parent)
-    making = tempfile.TemporaryDirectory(
-        prefix=".making-", dir=home.parent, ignore_cleanup_errors=True
-    )
-    with making as folder:
-        work = Path(folder)
-        package = debian.download(PACKAGE, PINNED, work, runner)
-        made = work / "made"
-        if not debian.unpack(package, STAMPS, _wanted, made):
-            raise debian.PackageError(f"{package.name} contains no pictures in {STAMPS}.")
+
+    def write(made: Path) -> None:
+        with scratch_folder(made.parent) as work:
+            package = debian.download(PACKAGE, PINNED, work, runner)
+            if not debian.unpack(package, STAMPS, _wanted, made):
+                raise debian.PackageError(f"{package.name} contains no pictures in {STAMPS}.")
         (made / "LICENCE.txt").write_text(LICENCE + "\n", encoding="utf-8")
-        try:
-            made.rename(home)
-        except OSError:
-            if not home.is_dir():  # another process was faster; its folder is equally good
-                raise
-    return home
+
+    return made_folder(_home(), write, whole=True)
 
 
 def read(folder: Path) -> Iterator[Example]:
@@ -117,11 +104,3 @@ def _home() -> Path:
 
 def _wanted(inside: PurePosixPath) -> bool:
     return inside.suffix in (".png", ".txt")  # not the sounds, nor the drawings as SVG
-
-
-def _sweep(folder: Path) -> None:
-    """Remove old files of killed processes; younger ones may be in use."""
-    for left in folder.glob(".making-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > DAY:
-                shutil.rmtree(left, ignore_errors=True)

@@ -54,6 +54,18 @@ def waiting(file: Path) -> Iterator[None]:
         yield
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Whether a process worked in a folder and was killed; False if this cannot be known."""
+    try:
+        import fcntl
+
+        with (folder / LOCK).open("r+", encoding="utf-8") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except (ImportError, OSError):  # no lock, that of a living process, or a system without locks
+        return False
+
+
 def is_empty(folder: Path) -> bool:
     """Whether a folder holds nothing but a lock."""
     return all(item.name == LOCK for item in folder.iterdir())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.errors import DataError, RavlError
+from ravl.files.scratch import scratch_folder
 from ravl.hashes import FileHash
 from ravl.sharing.failures import masked, why_of
 from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Manifest, holds
@@ -152,7 +152,7 @@ class HubPlace:
 
     def _read(self, type_: str, commit: str) -> bytes | None:
         """The manifest, unless there is none or it is too large."""
-        with self._errors("read"), _bars(False), tempfile.TemporaryDirectory() as work:
+        with self._errors("read"), _bars(False), scratch_folder() as work:
             found = self._api.get_paths_info(
                 self._repo, [MANIFEST], repo_type=type_, revision=commit
             )

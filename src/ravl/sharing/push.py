@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ravl.errors import DataError
+from ravl.files.scratch import scratch_folder
 from ravl.progress import Advance, progress_bar
 from ravl.sharing.artifact import pack, pulled_memory
 from ravl.sharing.manifest import MANIFEST, Manifest
@@ -87,9 +87,9 @@ def push(
     place = open_place(to, "run" if what.is_dir() else "memory", public, progress)
     _refuse_itself(what, place)
     alone = place.alone() if isinstance(place, FsspecPlace) else nullcontext()
-    with alone, tempfile.TemporaryDirectory(prefix="ravl-push-") as scratch:
+    with alone, scratch_folder() as scratch:
         before = known(place, force)  # what is wrong is said before much is copied
-        parcel = pack(what, Path(scratch), with_memory, with_pictures, progress)
+        parcel = pack(what, scratch, with_memory, with_pictures, progress)
         if before is not None and not force:
             _refuse_other(place, before, parcel.kind, parcel.name)
         manifest = parcel.manifest()

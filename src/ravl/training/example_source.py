@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError
+from ravl.files.scratch import scratch_folder
 from ravl.memory import Memory
 from ravl.training.examples import Examples, read_tables
 from ravl.training.splits import SPLIT_NAMES, Splits
@@ -75,7 +75,7 @@ def judged(
         yield memory, where
         return
     with (
-        tempfile.TemporaryDirectory(prefix="ravl-") as folder,
-        read_tables(memory, {"test": data}, Path(folder), columns, progress, root) as scratch,
+        scratch_folder() as folder,
+        read_tables(memory, {"test": data}, folder, columns, progress, root) as scratch,
     ):
         yield scratch, None
