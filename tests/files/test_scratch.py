@@ -11,7 +11,8 @@ import pytest
 
 from ravl.files.scratch import PREFIX, scratch_folder
 from ravl.memory import Memory
-from ravl.sharing import push as pushing
+from ravl.sharing.push import push
+from ravl.sharing.remotes import FsspecPlace
 from tests.helpers import ColourEncoder, make_examples
 
 
@@ -46,10 +47,10 @@ def test_the_copy_of_a_killed_push_is_removed_by_the_next(
         os.kill(os.getpid(), signal.SIGKILL)
 
     if not (child := os.fork()):
-        monkeypatch.setattr(pushing.FsspecPlace, "send", killed)
-        pushing.push(tmp_path / "shop.ravl", tmp_path / "place", progress=False)
+        monkeypatch.setattr(FsspecPlace, "send", killed)
+        push(tmp_path / "shop.ravl", tmp_path / "place", progress=False)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert [p.name for p in room.rglob("*.ravl")] == ["shop.ravl"], "the copy was left"
-    pushing.push(tmp_path / "shop.ravl", tmp_path / "place", progress=False)
+    push(tmp_path / "shop.ravl", tmp_path / "place", progress=False)
     assert list(room.iterdir()) == []

@@ -34,6 +34,7 @@ from ravl.memory import Memory
 from ravl.memory.adding import add_rows
 from ravl.memory.editing import edit
 from ravl.store.collection import Collection
+from ravl.store.space import Space
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.memory.soundness import find_colour_encoder
 from tests.waiting import PATIENCE, pause
@@ -253,9 +254,11 @@ class SlowEncoder(ColourEncoder):
         return super().embed_texts(texts)
 
 
-def find_encoder(self: object, space: object) -> SlowEncoder:
+def find_encoder(self: Collection, space: Space) -> SlowEncoder:
     """In place of ``Collection._find_encoder``."""
-    return SlowEncoder(find_colour_encoder(self, space).turn)
+    found = find_colour_encoder(self, space)
+    assert isinstance(found, ColourEncoder)
+    return SlowEncoder(found.turn)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import ravl
+from ravl import addresses
 from ravl.checking.unencoded import unencoded
+from ravl.demo.run import run as demo
 from ravl.drift.comparing import make_reference
+from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, RavlError
 from ravl.exports.run import export_run
 from ravl.forgetting import forget
@@ -23,15 +29,20 @@ from ravl.memory.editing import edit
 from ravl.refitting.versions import current, rollback
 from ravl.runs.drift_reference import read_reference
 from ravl.serving.batching import Batcher
+from ravl.serving.keys import Keys, keep_line
 from ravl.serving.metrics import Metrics
 from ravl.serving.models import Served
 from ravl.serving.monitor import Monitor
 from ravl.serving.reviewing import open_entries, remember
 from ravl.sharing.copies import check_memory
+from ravl.store import collection
 from ravl.store.sqlite.feedback import Entry, FeedbackStore, beside
+from ravl.tasks.augment import augment
+from ravl.tuning.tune import tune
 from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
 from tests.labelled import shades
 from tests.memory.soundness import is_sound
+from tests.training.painted import Scrambled, fitted, paint
 
 State = Mapping[str, object]  # what a command works on, piece by piece
 PIECES = 16  # rows at the beginning
@@ -298,6 +309,96 @@ def _changed(folder: Path) -> None:
         _label(memory)
 
 
+def _painted(folder: Path) -> None:
+    with Memory.create(folder / "shop.ravl", Scrambled()) as memory:
+        memory.add(paint(folder / "pictures"))
+
+
+def _fit_search(folder: Path) -> None:
+    with opened(folder) as memory:
+        fitted(memory, folder / "run", epochs=2)
+
+
+def _searched(folder: Path) -> State:
+    """Weights of a training that was cut off may differ in their last digits."""
+    with opened(folder) as memory:
+        trained = isinstance(memory.encoder, TrainedEncoder)
+    found = {**rows_of(folder), "the encoder": trained}
+    return {**found, "report": (folder / "run" / "report.html").exists()}
+
+
+def _tune(folder: Path) -> None:
+    with opened(folder) as memory:
+        tune("classify", memory, out=folder / "out", trials=2, model="vote", progress=False)
+
+
+def _tuned(folder: Path) -> State:
+    """The trials and the answer, once the search has ended; its times are left out."""
+    found: object = None
+    if (folder / "out" / "report.html").exists():
+        with (folder / "out" / "trials.csv").open(encoding="utf-8", newline="") as lines:
+            trials = [dict(line, seconds="") for line in csv.DictReader(lines)]
+        with opened(folder) as memory, ravl.load(folder / "out" / "best", memory) as model:
+            found = trials, model.classify(draw(7, "red")).label
+    return {**rows_of(folder), "search": found}
+
+
+def _fitted_with_silent(folder: Path) -> None:
+    """A run, and pictures since that nobody has said anything about."""
+    _labelled(folder)
+    _fit(folder)
+    silent = [replace(e, label=None, tags=(), texts=()) for e in _more(folder)]
+    with opened(folder) as memory:
+        memory.add(silent)
+
+
+def _more(folder: Path) -> list[ravl.Example]:
+    return shades(folder / "pictures", 16, ("yellow", "red"), 300)
+
+
+def _augment(folder: Path) -> None:
+    with opened(folder) as memory, ravl.load(folder / "run", memory) as model:
+        augment(model, progress=False)
+
+
+def _demo(folder: Path) -> None:
+    with patch.object(collection, "load_encoder", lambda spec: ColourEncoder()):
+        demo(folder / "pictures", folder / "demo", lambda line: None)
+
+
+def _shown(folder: Path) -> State:
+    page = folder / "demo" / "index.html"
+    whole = page.exists() and page.read_text("utf-8").rstrip().endswith("</html>")
+    return {**rows_of(folder, "demo/demo.ravl"), "page": whole}
+
+
+def _new_key(folder: Path) -> None:
+    keep_line(folder / "keys.txt", f"second write sha256:{'1' * 64}")
+
+
+def _key(folder: Path) -> None:
+    keep_line(folder / "keys.txt", f"first read sha256:{'0' * 64}")
+
+
+def _keys(folder: Path) -> State:
+    return {"keys": len(Keys(folder / "keys.txt", {}))}
+
+
+def _allow(folder: Path, name: str = "hf:a/second") -> None:
+    with patch.dict(os.environ, {addresses.FOLDER: str(folder / "config")}):
+        addresses.allow(name)
+
+
+def _forbid(folder: Path) -> None:
+    with patch.dict(os.environ, {addresses.FOLDER: str(folder / "config")}):
+        addresses.forbid("hf:a/first")
+
+
+def _allowed(folder: Path) -> State:
+    text = (folder / "config" / "addresses").read_text("utf-8")
+    return dict.fromkeys(text.splitlines(), True)
+
+
 FIRST = ("black_004.png", "black_012.png", "blue_002.png", "blue_010.png", "green_001.png")
 
 
@@ -425,5 +526,12 @@ COMMANDS = {
         # Nobody pulls a half-sent update: the place says that the push has not ended.
         Command("push again", _changed, _push, _what_is_pulled, between=({},)),
         Command("pull again", _pushed_again, _pull, _pulled),
+        Command("fit search", _painted, _fit_search, _searched),
+        Command("tune", _labelled, _tune, _tuned),
+        Command("augment", _fitted_with_silent, _augment, rows_of),
+        Command("demo", lambda folder: make_pictures(folder / "pictures", 8), _demo, _shown),
+        Command("new key", _key, _new_key, _keys),
+        Command("allow", lambda folder: _allow(folder, "hf:a/first"), _allow, _allowed),
+        Command("allow --remove", lambda folder: _allow(folder, "hf:a/first"), _forbid, _allowed),
     )
 }

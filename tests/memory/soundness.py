@@ -6,9 +6,13 @@ from contextlib import suppress
 
 import numpy as np
 
+from ravl.encoders import Encoder
 from ravl.errors import PictureError
 from ravl.memory import Memory
+from ravl.store.collection import Collection
+from ravl.store.space import Space, space_encoder
 from tests.helpers import ColourEncoder, database_of
+from tests.training.painted import Scrambled
 
 
 def is_sound(memory: Memory) -> None:
@@ -37,13 +41,13 @@ def is_sound(memory: Memory) -> None:
             assert number in [each for each, _ in found]
 
 
-def find_colour_encoder(self: object, space: object) -> ColourEncoder:
-    """The encoder of a space, known by its turn; in place of ``Collection._find_encoder``."""
-    from ravl.store.space import Space
+def find_colour_encoder(self: Collection, space: Space) -> Encoder:
+    """The encoder of a space, known by its turn, or trained on top of a known one.
 
-    assert isinstance(space, Space)
-    for turn in range(4):
-        encoder = ColourEncoder(turn)
+    In place of ``Collection._find_encoder``.
+    """
+    for encoder in (*map(ColourEncoder, range(4)), Scrambled()):
         if encoder.is_compatible(space.fingerprint):
             return encoder
-    raise AssertionError
+    state = self.store.spaces.encoder_state(space.number)
+    return space_encoder(space, state, Scrambled(), "The memory")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,22 @@ def test_two_new_keys_at_once_are_both_kept(tmp_path: Path) -> None:
     assert len(Keys(file, {})) == 64
     assert sorted(file.read_text().splitlines()) == sorted(lines)
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the limit is that of a process")
+def test_a_full_disk_leaves_no_half_of_a_line(tmp_path: Path) -> None:
+    """Half a line would make the other keys invalid."""
+    import resource
+
+    file = tmp_path / "keys"
+    keep_line(file, new_key("read", "first")[1])
+    before = file.read_bytes()
+    if not (child := os.fork()):
+        room = len(before) + 20
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        with suppress(DataError):
+            keep_line(file, new_key("read", "second")[1])
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert file.read_bytes() == before

@@ -142,9 +142,17 @@ def keep_line(file: Path, line: str) -> None:
             line = ("\n" if before and not before.endswith("\n") else "") + line + "\n"
             read_lines(before + line, str(file))
             os.fchmod(number, 0o600)
-            out.write(line)
+            _append(number, line)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The keys in {file} cannot be written: {error}.") from error
+
+
+def _append(file: int, line: str) -> None:
+    """Write a line whole or not at all: half a line would make the other keys invalid, too."""
+    end, data = os.fstat(file).st_size, line.encode()
+    if os.write(file, data) < len(data):
+        os.ftruncate(file, end)
+        raise OSError("the disk is full")
 
 
 def digest_of(key: str) -> str:
