@@ -320,3 +320,21 @@ def test_one_broken_picture_stops_no_other(run, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, err = run(*command[:2], tmp_path / "empty", *command[3:])
     assert code == 1 and "has no picture that ravl reads" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "MEMORY", "FILE/out"),
+        ("search", "MEMORY", "red", "--html", "FILE/page.html"),
+        ("demo", "--pictures", "FOLDER", "--out", "FILE/demo"),
+        ("push", "MEMORY", "FILE/place"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_a_sentence(run, shop, tmp_path, command):
+    (tmp_path / "file").write_text("not a folder")
+    words = {"MEMORY": shop / "shop.ravl", "FOLDER": shop / "photos"}
+    there = [words.get(w, w.replace("FILE", str(tmp_path / "file"))) for w in command]
+    code, _, err = run(*there)
+    assert code == 1
+    assert err.startswith("ravl: ") and str(tmp_path / "file") in err

@@ -54,6 +54,14 @@ def test_what_cannot_be_served_is_a_sentence(run, tmp_path, shop):
         assert says in err and "Traceback" not in err
 
 
+def test_a_folder_that_cannot_be_written_needs_other_places(run, shop, monkeypatch):
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: p != shop.parent and access(p, mode))
+    code, _, err = run("serve", shop)
+    assert code == 1 and "ravl serve --audit FILE --feedback FILE" in err
+    assert not list(shop.parent.glob("*.audit"))
+
+
 def test_the_watch_for_drift_is_by_default_as_it_is_in_python():
     from ravl.cli.serving import serve
     from ravl.drift.windows import RATE, WINDOW

@@ -16,6 +16,8 @@ from ravl.checking.check import check
 from ravl.data import Example
 from ravl.data.pictures import content_hash
 from ravl.errors import DataError, MemoryLockedError, RowNotFoundError
+from ravl.files.lock import LOCK, locked
+from ravl.files.scratch import PREFIX
 from ravl.forgetting import audit, forget
 from ravl.forgetting.marks import Mark
 from ravl.forgetting.scan import elsewhere, scan
@@ -250,6 +252,19 @@ def test_what_killed_processes_have_left_is_named(memory: Memory, tmp_path: Path
     assert str(scratch) in found[str(scratch / "data.ravl")]
 
 
+def test_the_copies_of_killed_processes_are_erased(memory: Memory, tmp_path: Path) -> None:
+    killed, living = (tmp_path / "temporary" / f"{PREFIX}{name}" for name in "ab")
+    for folder in (killed, living):
+        folder.mkdir()
+        (folder / "copy.ravl").write_text(f"{ID} is here", "utf-8")
+        (folder / LOCK).touch()
+    with locked(living):
+        assert {each.file for each in audit(memory, [ID]).files} >= {str(killed / "copy.ravl")}
+        found = [each.file for each in forget(memory, [ID]).files]
+    assert not killed.exists()
+    assert str(living / "copy.ravl") in found
+
+
 def test_what_others_say_too_gives_nothing_away(memory: Memory) -> None:
     (memory.folder / "notes.txt").write_text("red is a colour of Zanzibar", "utf-8")
     assert forget(memory, [ID]).files == []
@@ -276,9 +291,9 @@ def test_what_vanishes_during_the_search_is_no_trace(tmp_path, monkeypatch):
     folder = tmp_path / "temporary" / "ravl-push-1"
     folder.mkdir(parents=True)
     (folder / "file").write_text(SECRET)
-    (listed,) = elsewhere()
+    (listed,) = elsewhere(tmp_path)
     assert [each.holds for each in scan([listed], [Mark("id", SECRET.encode())])] == [["id"]]
     shutil.rmtree(folder)
     assert scan([listed], [Mark("id", SECRET.encode())]) == []
     folder.symlink_to(tmp_path / "gone")  # is listed, and is not there
-    assert [*elsewhere()] == []
+    assert [*elsewhere(tmp_path)] == []

@@ -103,6 +103,8 @@ with Memory.open(sys.argv[1], ColourEncoder()) as memory:
     print([row.id for row in memory.rows()])
     print([hit.id for hit in memory.search("a red picture", k=1)], len(memory), memory.version)
     print(memory.picture("red_000.png").size, memory.info().rows)
+    with memory.at(1) as earlier:
+        print(len(earlier), earlier.picture("red_000.png").size, earlier.folder == memory.folder)
     try:
         memory.update("red_000.png", label="x")
     except MemoryFileError as error:
@@ -171,6 +173,7 @@ def test_a_memory_in_a_folder_that_cannot_be_written(
     assert "red_000.png" in said(process)
     assert said(process) == "['red_000.png'] 4 1\n"
     assert said(process) == "(64, 48) 4\n"
+    assert said(process) == "4 (64, 48) True\n"
     assert "is read-only. It can be read." in said(process)
     assert process.communicate("\n")[0] == "4 red\n"
     assert [each.name for each in file.parent.iterdir() if each.is_file()] == ["m.ravl"]
@@ -189,7 +192,7 @@ def test_somebody_who_may_write_does_so_meanwhile(
             memory.close()
         only_readable(disk)
         process = readers(file)
-        for _ in range(4):
+        for _ in range(5):
             answer = said(process)
         assert "is read-only. It can be read." in answer
         if not is_root():  # the owner may write again

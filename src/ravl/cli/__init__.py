@@ -6,6 +6,7 @@ when a command runs.
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -38,6 +39,10 @@ from ravl.cli.task_commands import TaskGroup, answering_command
 from ravl.errors import RavlError
 
 INTERRUPTED = 130  # the exit code of shells for Ctrl-C
+PLACES = (  # errors of a place that the user has named: read-only, forbidden, full, not there
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EIO),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EEXIST, errno.ENOENT),
+)
 
 
 @click.group(
@@ -96,4 +101,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # `ravl ... | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in PLACES:
+            raise
+        where = f"{error.filename} cannot be written or read" if error.filename else "It failed"
+        click.echo(f"ravl: {where}: {error.strerror}. Name another place, or free it.", err=True)
+        sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)

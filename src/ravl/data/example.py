@@ -37,7 +37,7 @@ class Example:
         id: unique within a memory; readers use the picture's path relative to its root.
         picture: a file, or the encoded bytes of one (JPEG, PNG ...), or None for a text-only row.
         texts: captions or descriptions, any language.
-        label: its class.
+        label: its class; an empty text is no class.
         tags: keywords, without order or doubles.
         qa: questions with answers.
         columns: all other data of the source (price, date, photographer ...).
@@ -57,8 +57,9 @@ class Example:
         put = object.__setattr__  # the class is frozen for all others
         put(self, "id", nfc(self.id))
         put(self, "texts", tuple([nfc(text) for text in self.texts]))
-        put(self, "label", None if self.label is None else nfc(self.label).strip())
-        put(self, "tags", tuple([nfc(tag).strip() for tag in self.tags]))
+        put(self, "label", nfc(self.label or "").strip() or None)
+        tags = [nfc(tag).strip() for tag in self.tags]
+        put(self, "tags", tuple([tag for tag in tags if tag]))
         put(self, "qa", tuple([QA(nfc(q.question), tuple(map(nfc, q.answers))) for q in self.qa]))
         put(self, "columns", columns_in_nfc(self.columns))
 

@@ -27,11 +27,20 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         OSError: the parent cannot be written.
     """
     parent = parent or Path(tempfile.gettempdir())
-    for left in parent.glob(f"{PREFIX}*"):
-        if is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
+    remove_abandoned(parent)
     made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
     with made as folder, locked(Path(folder)):
         work = Path(folder) / "work"
         work.mkdir()
         yield work
+
+
+def remove_abandoned(parent: Path | None = None) -> None:
+    """Remove the temporary folders of processes that were killed.
+
+    Args:
+        parent: as for :func:`scratch_folder`.
+    """
+    for left in (parent or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
+        if is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)

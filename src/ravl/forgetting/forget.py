@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ravl.cache import cache_dir
 from ravl.errors import DataError, RowNotFoundError
+from ravl.files.scratch import remove_abandoned
 from ravl.forgetting import scan
 from ravl.forgetting.learned import Learned, find_learned, runs_in
 from ravl.forgetting.marks import Wanted, marks_of, of_file, said_by
@@ -121,6 +122,8 @@ def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
     feedback = _forget_feedback(memory, wanted)
     for file in cache_dir("questions").glob("*"):
         file.unlink(missing_ok=True)
+    for place in (None, memory.folder):  # copies that killed commands have left
+        remove_abandoned(place)
     deleted = memory.forget(ids)
     report = _look(memory, wanted, places, own=False)
     report.deleted, report.feedback = deleted, feedback
@@ -179,7 +182,7 @@ def _look(
     files = dict(scan.files_of_memory(memory.path, own))
     for place in (*near, *named):
         files |= dict(scan.files_below(place))
-    files |= dict(scan.elsewhere())
+    files |= dict(scan.elsewhere(memory.folder))
     for one in wanted:
         if one.path is not None:
             files.pop(one.path, None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ravl.cache import cache_dir
 from ravl.data.readers.folder_files import SUFFIXES
 from ravl.errors import DataError
+from ravl.files.scratch import PREFIX
 from ravl.forgetting.kinds import MARKS, UNKNOWN, kind_beside, kind_in_run
 from ravl.forgetting.marks import Mark
 from ravl.json_types import JsonObject
@@ -128,11 +129,17 @@ def beside(memory: Path) -> list[Path]:
     return found
 
 
-def elsewhere() -> Iterator[tuple[Path, str]]:
-    """Vectors of questions in ravl's cache, and temporary files that a killed process has left."""
+def elsewhere(beside: Path) -> Iterator[tuple[Path, str]]:
+    """Vectors of questions in ravl's cache, and temporary files that a killed process has left.
+
+    Args:
+        beside: the folder of the memory.
+    """
     for file in sorted(cache_dir("questions").glob("*")):
         yield file, "Delete the file; ravl makes it again."
-    for folder in sorted(Path(tempfile.gettempdir()).glob("ravl-*")):
+    temporary = Path(tempfile.gettempdir())
+    scratch = [*temporary.glob(f"{PREFIX}*"), *beside.glob(f"{PREFIX}*")]
+    for folder in sorted([*scratch, *temporary.glob("ravl-*")]):  # the last are of an older ravl
         for file, _ in _walk(folder):  # a command that ends removes its own
             yield file, f"Delete {folder}, unless a ravl command runs."
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from secrets import token_hex
 from typing import TypeVar
 
 from ravl.data import Example, Rejected
 from ravl.data.pictures import MAX_PIXELS
 from ravl.errors import QueryError
+from ravl.files.scratch import scratch_folder
 from ravl.json_types import JsonObject
 from ravl.memory.indexing import Indexer
 from ravl.memory.moves import Move, holds, settle_ids
@@ -133,16 +134,16 @@ def _revert(
 def at(memory: C, version: int) -> Iterator[tuple[C, RevertReport]]:
     """A memory as it was at a version, until the block is left; see :meth:`Memory.at`.
 
-    It is a copy beside the memory, so that relative paths hold, and is gone afterwards.
+    It is a copy that is gone afterwards. It lies beside the memory; if nothing can be written
+    there, it lies in the system's folder of temporary files.
     """
     _check(memory, memory.version, version)
-    file = memory.folder / f".{memory.path.name}.at-{version}-{token_hex(4)}"
-    try:
+    beside = memory.folder if os.access(memory.folder, os.W_OK) else None
+    with scratch_folder(beside) as folder:
+        file = folder / memory.path.name
         memory.store.copy_to(file)
-        with type(memory).open(file, memory.encoder) as copy:
+        with type(memory).open(file, memory.encoder, folder=memory.folder) as copy:
             yield copy, revert(copy, version)
-    finally:
-        memory.store.remove_copy(file)
 
 
 def _pairs(then: States, later: States) -> list[tuple[State, State]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -84,6 +85,11 @@ class Service:
         self.search = self._batcher(SEARCH)
         path = self.memory.path
         try:
+            if not (audit and feedback) and not os.access(path.parent, os.W_OK):
+                raise DataError(
+                    f"Nothing can be written beside {path}. Name other places for the log of "
+                    "changes and for feedback: ravl serve --audit FILE --feedback FILE"
+                )
             self.audit = Audit(audit or path.with_name(f"{path.name}.audit"))
             self.feedback = FeedbackStore(feedback or beside(path))
             watch = path.with_name(f"{path.name}.drift")

@@ -68,7 +68,14 @@ class Collection:
         return cls(SqliteStore.create(Path(path), fingerprint, network.state(), timeout), network)
 
     @classmethod
-    def open(cls, path: str | Path, encoder: Encoder | None = None, timeout: float = 30.0) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        encoder: Encoder | None = None,
+        timeout: float = 30.0,
+        *,
+        folder: Path | None = None,
+    ) -> Self:
         """The memory in that file.
 
         Args:
@@ -76,12 +83,13 @@ class Collection:
             encoder: use this one instead of loading the one that the memory names; for a trained
                 encoder, whose heads the memory keeps, its base will do.
             timeout: seconds to wait when another process is writing.
+            folder: that relative paths of pictures begin at; None for the folder of the file.
 
         Raises:
             MemoryFileError: there is no such file, it is not a memory, or a newer ravl made it.
             EncoderMismatchError: ``encoder`` computes something else than the memory's.
         """
-        collection = cls(SqliteStore(Path(path), timeout), encoder)
+        collection = cls(SqliteStore(Path(path), timeout, folder), encoder)
         if encoder is not None:
             try:
                 with collection.snapshot():

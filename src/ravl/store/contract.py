@@ -490,9 +490,6 @@ class Store(Protocol):
             MemoryFileError: there is no room, or the file cannot be written.
         """
 
-    def remove_copy(self, file: Path) -> None:
-        """Remove what :meth:`copy_to` made; nothing happens where there is none."""
-
     def remove_if_unused(self) -> bool:
         """Remove the store if nothing was ever written to it; returns whether it was removed.
 

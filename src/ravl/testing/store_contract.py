@@ -797,9 +797,6 @@ class StoreContract:
             assert [entry.row.id for entry in copy.trash.entries()] == [SHOE.id]
             put(copy, Row(0, "of the copy"))
         assert shop.rows.count() == 2
-        shop.remove_copy(tmp_path / "copy" / shop.path.name)
-        shop.remove_copy(tmp_path / "copy" / shop.path.name)
-        assert list((tmp_path / "copy").iterdir()) == []
 
     def test_it_is_removed_only_while_nothing_was_written(self, tmp_path: Path) -> None:
         """Another process that has it open is refused, and loses nothing."""

@@ -119,6 +119,10 @@ class RowMaker:
         """A picture's path or bytes, and its identity."""
         if isinstance(value, Mapping):  # the form in which Hugging Face datasets write pictures
             content, path = value.get("bytes"), value.get("path")
+            if content and not isinstance(content, bytes):
+                raise ValueError(f"the bytes of the picture are {content!r:.50}, which is no bytes")
+            if path is not None and not isinstance(path, str):
+                raise ValueError(f"the path of the picture is {path!r:.50}, which is no text")
             return embedded(content, path) if content else self.picture(path)
         if isinstance(value, bytes):
             return embedded(value, None) if value else (None, "")

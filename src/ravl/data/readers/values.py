@@ -131,9 +131,12 @@ def exported_questions(listed: Iterable[JsonRecord]) -> list[QA]:
         ValueError: if the list has another form.
     """
     try:
-        return [QA(item["question"], tuple(item["answers"])) for item in listed]
+        found = [QA(item["question"], tuple(item["answers"])) for item in listed]
     except (KeyError, TypeError) as error:
         raise ValueError(_QA_ALLOWED) from error
+    if not all(isinstance(text, str) for qa in found for text in (qa.question, *qa.answers)):
+        raise ValueError(_QA_ALLOWED)
+    return found
 
 
 def answers(listed: object, best: object) -> tuple[str, ...]:

@@ -29,15 +29,16 @@ class SqliteStore:
     Args:
         path: of the file, which must exist; see :meth:`create`.
         timeout: seconds to wait for another writer.
+        folder: that relative paths of pictures begin at; None for the folder of the file.
 
     Raises:
         MemoryFileError: there is no such file, it is not a memory, or a newer ravl made it.
     """
 
-    def __init__(self, path: Path, timeout: float = 30.0) -> None:
+    def __init__(self, path: Path, timeout: float = 30.0, folder: Path | None = None) -> None:
         self.database = Database(path, timeout)
         self.path = path.resolve()
-        self.folder = self.path.parent
+        self.folder = folder or self.path.parent
         self.spaces = SpaceTable(self.database)
         self.vectors = VectorTables(self.database)
         self.words = WordIndex(self.database)
@@ -162,11 +163,6 @@ class SqliteStore:
     def copy_to(self, file: Path) -> None:
         """Make a new store in a file, with what is there at this moment."""
         self.database.copy_to(file)
-
-    def remove_copy(self, file: Path) -> None:
-        """Remove what :meth:`copy_to` made; nothing happens where there is none."""
-        for left in files_of(file):
-            left.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the file, in all threads."""
