@@ -82,4 +82,4 @@ def trained(base: Encoder, tower: VisionTower | None = None) -> TrainedEncoder:
 
     size = base.feature_dimension * (2 if tower else 1)
     tuned = tower.state() if tower else None
-    return TrainedEncoder(base, head(size), head(base.dimension), 0.5, tuned=tuned)
+    return TrainedEncoder(base, head(size), head(base.dimension), 0.5, beside=tuned)

@@ -129,7 +129,7 @@ def second_look(
         matcher = fit_levels(data, out / "match", False).levels["linear"]
         reranking = judge_reranking(data, matcher)
         rows = [place[data.pairs.rows[i]] for i in data.splits.test.tolist()]
-        seen = trained.project(pairs.seen(np.array(rows), tuned=True))
+        seen = trained.project(pairs.seen(np.array(rows), beside=True))
         own = np.unique(data.pairs.which[np.isin(data.pairs.owners, data.splits.test)])
         read = trained.embed_texts([data.pairs.texts[i] for i in own.tolist()])
         space = Space(seen, read, test.after.bank_pictures, test.after.bank_texts)

@@ -95,10 +95,13 @@ def read_arrays(
 ) -> dict[str, NDArray[np.float32]]:
     """The arrays of safetensors by name: float32, and all of them numbers, if perhaps infinite.
 
+    Those that are kept as float16 are widened.
+
     Args:
         source: the bytes, or their file. An array is never larger than them, whatever they say.
         what, advice, error: see :func:`damage_of`.
     """
+    import numpy as np
     from safetensors import SafetensorError
     from safetensors.numpy import load, load_file
 
@@ -108,8 +111,9 @@ def read_arrays(
         except SafetensorError as found:
             raise ValueError(str(found)) from found
         for name, array in arrays.items():
-            if array.dtype != "float32":
+            if array.dtype not in ("float32", "float16"):
                 raise ValueError(f"{name!r} holds {array.dtype}, not float32")
+            arrays[name] = array.astype(np.float32, copy=False)
             if (array != array).any():  # as only what is not a number does
                 raise ValueError(f"{name!r} holds values that are not numbers")
         return arrays

@@ -44,7 +44,7 @@ def tuned_on(base: Encoder) -> TrainedEncoder:
     towers = VisionTower(base, "top:1"), TextTower(base, "top:1")
     parts = {name: data for tower in towers for name, data in tower.state().items()}
     picture, text = (random_head(2 * n) for n in (base.feature_dimension, base.dimension))
-    return TrainedEncoder(base, picture, text, 0.5, 0.7, tuned=parts)
+    return TrainedEncoder(base, picture, text, 0.5, 0.7, beside=parts)
 
 
 class TestEncoders(EncoderContract):

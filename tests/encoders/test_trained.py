@@ -273,7 +273,7 @@ def test_a_base_that_computes_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"format": 3}, "newer ravl .format 3; this one reads up to 2.*pip install --upgrade"),
+        ({"format": 4}, "newer ravl .format 4; this one reads up to 3.*pip install --upgrade"),
         ({"format": None}, "encoder.json of the trained encoder is damaged"),
         ({"format": "x"}, "encoder.json of the trained encoder is damaged"),
         ({"share": None}, "encoder.json of the trained encoder is damaged"),

@@ -1,7 +1,8 @@
 """The trained encoder: small trained heads on the features of a base encoder.
 
 The features are those of the frozen base. Towers that were tuned with the heads run beside the
-base, and their features are appended, so the features of the base are never lost. A memory stores
+base, and so do word vectors; what they give is appended, so the features of the base are never
+lost. A memory stores
 only the features of the base, which were not trained on labels, so tasks can be fitted and
 evaluated on them.
 
@@ -28,15 +29,19 @@ from ravl.encoders.base import TRAINED, Array, Encoder, Fingerprint
 from ravl.encoders.heads import Head
 from ravl.encoders.trained_files import (
     AGAIN,
+    BESIDE,
     FORMAT,
     SETTINGS,
     TOWERS,
     TUNED,
     WEIGHTS,
+    WORDS,
     read_arrays,
     read_folder,
     read_settings,
 )
+from ravl.encoders.words import FILES as WORD_FILES
+from ravl.encoders.words import WordVectors
 from ravl.errors import EncoderError, EncoderMismatchError
 from ravl.files.whole_file import write_bytes
 from ravl.json_types import JsonObject
@@ -56,14 +61,15 @@ class TrainedEncoder(Encoder):
         base: the encoder below the heads; not itself a trained encoder.
         picture: the head for picture features, from the base's (F,), followed by those of a tuned
             tower, to (d,).
-        text: the head for the base's text vectors, followed by those of a tuned tower, to the same
-            (d,).
+        text: the head for the base's text vectors, followed by word vectors, followed by the
+            vectors of a tuned tower, to the same (d,).
         share: share of the trained part in the squared norm of a picture's vector, above 0 and at
             most 1; 1.0 omits the base's part.
         text_share: the same for a text's vector; 1.0 sets the base's part to zero.
         known: the fingerprint of the base when the heads were trained; None means the present one.
-        tuned: files of the towers that were tuned with the heads, from
-            :meth:`ravl.encoders.towers.tuned_tower.Tower.state`; loaded when first needed.
+        beside: files of what runs beside the base: of the towers that were tuned with the heads,
+            from :meth:`ravl.encoders.towers.tuned_tower.Tower.state`, loaded when first needed,
+            and of word vectors, from :meth:`ravl.encoders.words.WordVectors.state`.
 
     Raises:
         EncoderError: the base is itself a trained encoder, or the heads do not fit it or each
@@ -79,15 +85,16 @@ class TrainedEncoder(Encoder):
         share: float,
         text_share: float = 1.0,
         known: Fingerprint | None = None,
-        tuned: Mapping[str, bytes] | None = None,
+        beside: Mapping[str, bytes] | None = None,
     ) -> None:
         if isinstance(base, TrainedEncoder):
             raise EncoderError(_twice(base.base.spec))
         self.base: Encoder = base
         self.picture_head, self.text_head = picture, text
         self.share, self.text_share = float(share), float(text_share)
-        self.tuned = dict(tuned or {})
-        self.projects = TUNED[0] not in self.tuned
+        self.beside = dict(beside or {})
+        self.projects = TUNED[0] not in self.beside
+        self.words = WordVectors.from_state(self.beside) if WORD_FILES[0] in self.beside else None
         self._check()
         self._known = known or base.fingerprint
         self._check_base()
@@ -139,8 +146,12 @@ class TrainedEncoder(Encoder):
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
             own, d = self.base.embed_texts(texts), self.text_head.dimension
-            read = own if self.text is None else np.hstack([own, self.text.features(texts)])
-            vectors[:, :d] = sqrt(self.text_share) * self.text_head(read)
+            read = [own]
+            if self.words is not None:
+                read.append(self.words(texts))
+            if self.text is not None:
+                read.append(self.text.features(texts))
+            vectors[:, :d] = sqrt(self.text_share) * self.text_head(np.hstack(read))
             if self.text_share < 1:
                 vectors[:, d:] = sqrt(1 - self.text_share) * own
         return vectors
@@ -156,7 +167,13 @@ class TrainedEncoder(Encoder):
     def weighted(self, share: float, text_share: float) -> TrainedEncoder:
         """The same encoder with other shares; towers are not loaded again."""
         other = TrainedEncoder(
-            self.base, self.picture_head, self.text_head, share, text_share, self._known, self.tuned
+            self.base,
+            self.picture_head,
+            self.text_head,
+            share,
+            text_share,
+            self._known,
+            self.beside,
         )
         other.__dict__ |= {n: self.__dict__[n] for n in ("vision", "text") if n in self.__dict__}
         return other
@@ -166,20 +183,20 @@ class TrainedEncoder(Encoder):
     @cached_property
     def vision(self) -> VisionTower | None:
         """The tuned vision tower; None if only the base is used."""
-        if TUNED[0] not in self.tuned:
+        if TUNED[0] not in self.beside:
             return None
         from ravl.encoders.towers.vision import VisionTower
 
-        return VisionTower.from_state(self.tuned, self.base)
+        return VisionTower.from_state(self.beside, self.base)
 
     @cached_property
     def text(self) -> TextTower | None:
         """The tuned text tower; None if only the base is used."""
-        if TUNED[2] not in self.tuned:
+        if TUNED[2] not in self.beside:
             return None
         from ravl.encoders.towers.text import TextTower
 
-        return TextTower.from_state(self.tuned, self.base)
+        return TextTower.from_state(self.beside, self.base)
 
     # --- keeping it ------------------------------------------------------------------------
 
@@ -188,13 +205,13 @@ class TrainedEncoder(Encoder):
         from safetensors.numpy import save
 
         settings = {
-            "format": TOWERS if self.tuned else FORMAT,
+            "format": WORDS if self.words else TOWERS if self.beside else FORMAT,
             "spec": self.spec,
             **self._settings(),
             "fingerprint": json.loads(self._known.to_json()),
         }
         text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-        return {SETTINGS: text.encode(), WEIGHTS: save(self._arrays()), **self.tuned}
+        return {SETTINGS: text.encode(), WEIGHTS: save(self._arrays()), **self.beside}
 
     @classmethod
     def from_spec(
@@ -246,8 +263,8 @@ class TrainedEncoder(Encoder):
             for side, power in zip(("picture.", "text."), powers, strict=True)
         )
         base = base if base is not None else _load_base(name)
-        tuned = {name: state[name] for name in TUNED if name in state}
-        encoder = cls(base, picture, text, share, text_share, known, tuned)
+        beside = {name: state[name] for name in BESIDE if name in state}
+        encoder = cls(base, picture, text, share, text_share, known, beside)
         if settings.get("spec") != encoder.spec:
             raise EncoderError(
                 f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: one of "
@@ -290,10 +307,12 @@ class TrainedEncoder(Encoder):
                 "either: "
                 f"text_share must be 1, too, not {self.text_share:g}."
             )
-        more = picture.inputs - base.feature_dimension, text.inputs - base.dimension
-        towers = TUNED[0] in self.tuned, TUNED[2] in self.tuned
+        words = self.words.dimension if self.words is not None else 0
+        more = picture.inputs - base.feature_dimension, text.inputs - base.dimension - words
+        towers = TUNED[0] in self.beside, TUNED[2] in self.beside
         if any(n < 0 or (n > 0) != tower for n, tower in zip(more, towers, strict=True)):
-            beside = " and tuned towers more" if self.tuned else ""
+            beside = f", its word vectors {words:,}" if words else ""
+            beside += ", and tuned towers more" if any(towers) else ""
             raise EncoderError(
                 f"The trained heads take {picture.inputs:,} picture features and text vectors of "
                 f"{text.inputs:,} dimensions; {base.spec!r} has {base.feature_dimension:,} and "
@@ -336,7 +355,7 @@ class TrainedEncoder(Encoder):
         for name, value in sorted(self._arrays().items()):
             digest.update(f"{name} {value.shape}".encode())
             digest.update(value.astype("<f4").tobytes())
-        for name, data in sorted(self.tuned.items()):  # the saved files, never made again
+        for name, data in sorted(self.beside.items()):  # the saved files, never made again
             digest.update(name.encode() + data)
         return digest.hexdigest()[:12]
 

@@ -6,15 +6,18 @@ from pathlib import Path
 
 from ravl import untrusted
 from ravl.encoders.base import Array
+from ravl.encoders.words import FILES as WORD_FILES
 from ravl.errors import EncoderError
 from ravl.json_types import JsonObject
 from ravl.untrusted import damage_of, parse_json
 
-# formats of the files, without and with towers; an older ravl would misread them
-FORMAT, TOWERS = 1, 2
+# formats of the files: heads alone, with tuned towers, with word vectors; an older ravl would
+# misread the later ones
+FORMAT, TOWERS, WORDS = 1, 2, 3
 AGAIN = "Train it again, or take its files from a copy of before."
 SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
 TUNED = ("vision.json", "vision.safetensors", "text.json", "text.safetensors")  # of towers
+BESIDE = (*TUNED, *WORD_FILES)  # all that may run beside the base
 
 
 def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
@@ -30,7 +33,7 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
             f"encoder/{SETTINGS}. Give the folder of a finished training run."
         )
     try:
-        files = (places[0] / name for name in (SETTINGS, WEIGHTS, *TUNED))
+        files = (places[0] / name for name in (SETTINGS, WEIGHTS, *BESIDE))
         state = {file.name: file.read_bytes() for file in files if file.exists()}
     except OSError as error:
         raise EncoderError(f"The trained encoder in {places[0]} cannot be read: {error}.") from (
@@ -44,10 +47,10 @@ def read_settings(data: bytes) -> JsonObject:
     with damage_of(f"{SETTINGS} of the trained encoder", AGAIN, EncoderError):
         settings = parse_json(data)
         found = int(settings["format"])
-    if found > TOWERS:
+    if found > WORDS:
         raise EncoderError(
             f"The trained encoder was made by a newer ravl (format {found}; this one reads up to "
-            f"{TOWERS}). Upgrade with: pip install --upgrade ravl"
+            f"{WORDS}). Upgrade with: pip install --upgrade ravl"
         )
     return dict(settings)
 

@@ -65,9 +65,8 @@ def train(
     settings: LoopSettings,
     show: bool | None,
     what: str = "Training",
-    slow: Sequence[nn.Parameter] = (),
+    slow: Sequence[tuple[Sequence[nn.Parameter], float]] = (),
     logs: Path | None = None,
-    lr_scale: float = 1.0,
 ) -> list[tuple[float, float]]:
     """Train the model in place, and leave it as it was when validation was best.
 
@@ -81,8 +80,8 @@ def train(
         settings: of the optimiser.
         show: a progress bar, None for only on a terminal.
         what: the bar is called.
-        slow: parameters that learn at a tenth of the rate: they know much already.
-        lr_scale: the slow parameters' rate is multiplied by it.
+        slow: parameters that know much already, with the share of the learning rate that they
+            learn at.
         logs: folder for TensorBoard; None, or without the package ``tensorboard``, keeps none.
 
     Returns:
@@ -118,7 +117,7 @@ def train(
         seed=settings.seed,
     )
     with silence_transformers(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
-        trainer = _Trainer(model, arguments, data, order, validate, slow, SLOW * lr_scale)
+        trainer = _Trainer(model, arguments, data, order, validate, slow)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.add_callback(_Bar(advance, trainer))
         trainer.remove_callback(PrinterCallback)
@@ -180,8 +179,7 @@ class _Trainer(Trainer):
         data: Dataset[Any],
         order: Order,
         validate: Callable[[], float],
-        slow: Sequence[nn.Parameter],
-        share: float,
+        slow: Sequence[tuple[Sequence[nn.Parameter], float]],
     ) -> None:
         super().__init__(
             model,
@@ -192,7 +190,7 @@ class _Trainer(Trainer):
         )
         self._order = order
         self._validate = validate
-        self._slow, self._share = {id(parameter) for parameter in slow}, share
+        self._shares = {id(p): share for parameters, share in slow for p in parameters}
         self._began = time.monotonic()
         self.loss = 0.0  # of the last step
 
@@ -200,15 +198,17 @@ class _Trainer(Trainer):
         return self._order
 
     def create_optimizer(self, *args: object) -> torch.optim.Optimizer:
-        """As the library makes it, but with a tenth of the rate for the slow parameters."""
+        """As the library makes it, but with a share of the rate for the slow parameters."""
         made = self.optimizer is not None
         optimiser: torch.optim.Optimizer = super().create_optimizer(*args)
-        for group in list(optimiser.param_groups) if self._slow and not made else ():
-            slow = [p for p in group["params"] if id(p) in self._slow]
-            if slow:
-                group["params"] = [p for p in group["params"] if id(p) not in self._slow]
-                rate = group["lr"] * self._share
-                optimiser.add_param_group({**group, "params": slow, "lr": rate})
+        for group in list(optimiser.param_groups) if not made else ():
+            for share in sorted(set(self._shares.values())):
+                slow = [p for p in group["params"] if self._shares.get(id(p)) == share]
+                if slow:
+                    others = [p for p in group["params"] if self._shares.get(id(p)) != share]
+                    group["params"] = others
+                    rate = group["lr"] * share
+                    optimiser.add_param_group({**group, "params": slow, "lr": rate})
         return optimiser
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:

@@ -16,11 +16,12 @@ from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.train import PairSplits, train_heads
 from ravl.training.examples import Examples
 
+HIDDEN = 1024  # size of the heads' hidden layer
 FEWEST = 64  # training pictures with a text that the encoder reads; of fewer nothing is learned
 
 
 def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScorer | None:
-    """Heads for the training pictures and their texts, with the retriever's own settings.
+    """Heads for the training pictures and their texts, with a hidden layer.
 
     None where the encoder reads too few of the texts.
 
@@ -48,7 +49,7 @@ def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScore
     splits = PairSplits(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
     folder = work / "dual"
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    settings = RetrieverSettings(seed=data.settings.seed)
+    settings = RetrieverSettings(seed=data.settings.seed, hidden=HIDDEN)
     inputs = TrainingInputs(pairs, vectors)
     trained, _, _ = train_heads(inputs, splits, base, folder, settings, show)
     return ImageTextScorer(trained.picture_head, trained.text_head, base)

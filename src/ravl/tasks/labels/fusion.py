@@ -36,7 +36,7 @@ from ravl.training.language_model import (
 )
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from ravl.training.refit_plan import SLOWER, copy_weights
-from ravl.training.trainer import train
+from ravl.training.trainer import SLOW, train
 
 
 def train_fusion(
@@ -123,7 +123,7 @@ def train_fusion(
         settings,
         show,
         "Fusion with retrieval" if retrieval else "Fusion without",
-        slow,
+        [(slow, SLOW)],
         folder / "logs",
     )
     count = sum(p.numel() for _, p in trainable(model))

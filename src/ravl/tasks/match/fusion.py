@@ -33,7 +33,7 @@ from ravl.training.language_model import (
 )
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from ravl.training.refit_plan import SLOWER, copy_weights
-from ravl.training.trainer import train
+from ravl.training.trainer import SLOW, train
 
 EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch should take minutes
 WATCHED = 1000  # validation pairs that are scored after each epoch
@@ -127,7 +127,7 @@ def train_pairs(
         settings,
         show,
         "Fusion with retrieval" if retrieval else "Fusion without",
-        slow,
+        [(slow, SLOW)],
         folder / "logs",
     )
     count = sum(p.numel() for _, p in trainable(model))

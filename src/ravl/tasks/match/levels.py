@@ -25,6 +25,7 @@ from ravl.tasks.match.dataset import HeldPairs, MatchFitData
 from ravl.tasks.match.predictor import EVEN, MEMORY, MatchPredictor
 
 FOLDS = 5
+HIDDEN = 1024  # size of the hidden layer of a dual encoder's heads
 HALVED = 16  # training pictures from which halves of them are left out in turn
 TINY = 1e-6  # a probability that was 0
 LIMITS = np.linspace(0.3, 0.7, 41)  # thresholds that are tried
@@ -118,14 +119,14 @@ def fit_unseen(data: MatchFitData, dual: MatchPredictor, work: Path, show: bool 
 def _train(
     data: MatchFitData, pictures: Ints, folder: Path, show: bool | None
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
-    """Heads for these pictures and their texts, with the retriever's own settings."""
+    """Heads for these pictures and their texts, with a hidden layer."""
     from ravl.training.dual_encoder.material import TrainingInputs
     from ravl.training.dual_encoder.settings import RetrieverSettings
     from ravl.training.dual_encoder.train import PairSplits, train_heads
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
     splits = PairSplits(pictures, data.splits.validation, data.splits.test)
-    settings = RetrieverSettings(seed=data.settings.seed)
+    settings = RetrieverSettings(seed=data.settings.seed, hidden=HIDDEN)
     material = TrainingInputs(data.pairs, data.vectors)
     return train_heads(material, splits, data.base, folder, settings, show)
 

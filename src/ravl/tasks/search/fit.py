@@ -9,23 +9,26 @@ from pathlib import Path
 
 import numpy as np
 
+from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
+from ravl.encoders.words import WordVectors
 from ravl.errors import DataError
 from ravl.files.whole_file import write_text
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.tasks.search.held import Held, best_hubness, measure, recall, to_json
 from ravl.tasks.search.known import KnownTexts
+from ravl.tasks.search.levels import fit_levels
 from ravl.tasks.search.mixing import best_text_share
 from ravl.tasks.search.report import write_report
 from ravl.tasks.search.results import RetrieverReport
 from ravl.tasks.search.rewording import reworded
 from ravl.tasks.search.teacher import ask_teacher
 from ravl.training.dual_encoder.material import TrainingInputs
-from ravl.training.dual_encoder.pairs import Pairs, read_pairs, split
+from ravl.training.dual_encoder.pairs import Pairs, pairs_of, read_pairs, split
 from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.towers import seen_by, with_towers
-from ravl.training.dual_encoder.train import PairSplits, train_heads
+from ravl.training.dual_encoder.train import PairSplits
 from ravl.training.fit_folder import alone, begin, freeing
 from ravl.training.processes import is_main_process, main_process_first
 
@@ -43,10 +46,12 @@ def fit_retriever(
 
     Where the validation part is found no better than before, the memory keeps the space it has.
 
-    Heads on top of the frozen encoder's features are trained by contrast (Radford et al. 2021,
-    CLIP): a picture must be nearer to its own texts than to all others. No picture is decoded
-    again. Where the settings say so, copies of the networks are tuned with them, for which each
-    picture is decoded once. Interrupted, the same call continues where it stopped.
+    Heads on top of the frozen encoder's features are fitted in closed form (canonical correlation
+    analysis), beside the texts' vectors with vectors of their words. From there they are trained by
+    contrast (Radford et al. 2021, CLIP): a picture must be nearer to its own texts than to all
+    others; that is kept where validation is better with it. No picture is decoded again. Where the
+    settings say so, copies of the networks are tuned with them, for which each picture is decoded
+    once. Interrupted, the same call continues where it stopped.
 
     Args:
         memory: with pictures that have captions, labels, tags or questions.
@@ -83,10 +88,11 @@ def _fit(
     with freeing(out):
         with main_process_first():  # the others find what it has written
             material, splits = prepare(memory, base, out, settings, validation, test, progress)
-        heads, curve, seconds = train_heads(material, splits, base, out, settings, progress)
+        levels = fit_levels(material, splits, base, out, settings, progress)
     pairs = material.pairs
     if not is_main_process():  # of several processes, one is enough for the rest
-        return RetrieverReport(out, {}, 0.0, seconds, False, curve)
+        return RetrieverReport(out, {}, 0.0, levels.seconds, False, levels.curve)
+    heads = levels.chosen
     pairs = seen_by(pairs, heads.vision, material.maps)
     kept = best_text_share(pairs, splits.validation, splits.train, heads)
     trained = heads.weighted(settings.trained_weight, kept)
@@ -100,10 +106,19 @@ def _fit(
     unseen = held["validation"]
     adopted = recall(unseen, unseen.after, hubness) > recall(unseen, unseen.before, 0)
     if adopted:
-        vectors = trained.project(pairs.seen(np.arange(len(pairs.rows)), tuned=True))
+        vectors = trained.project(pairs.seen(np.arange(len(pairs.rows)), beside=True))
         memory.reembed(trained, progress, dict(zip(pairs.hashes, vectors, strict=True)))
         memory.set_hubness(hubness)
-    report = RetrieverReport(out, to_json(metrics), hubness, seconds, adopted, curve)
+    report = RetrieverReport(
+        out,
+        to_json(metrics),
+        hubness,
+        levels.seconds,
+        adopted,
+        levels.curve,
+        levels.name,
+        levels.recalls,
+    )
     sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
     shutil.rmtree(out / "work", ignore_errors=True)
@@ -136,15 +151,26 @@ def prepare(
     held_out = validation or settings.validation_share, test or settings.test_share
     splits = PairSplits(*split(pairs, memory, *held_out, settings.seed))
     _check_unchanged(work / "pairs.sha256", pairs, memory)
-    texts = base.learn(pairs.texts, work / "texts.npy", progress)
-    words = variants = teacher = None
+    words = None
+    if settings.words:
+        own = np.unique(pairs.which[pairs_of(pairs, splits.train)])
+        words = WordVectors.fit([pairs.texts[i] for i in own], settings.words, settings.seed)
+
+    def read(texts: list[str], name: str) -> Array:
+        vectors = base.learn(texts, work / name, progress)
+        return vectors if words is None else np.hstack([vectors, words(texts)])
+
+    texts = read(pairs.texts, "texts.npy")
+    others = variants = teacher = None
     if settings.paraphrase:
-        words = reworded(pairs.texts, settings.paraphrase, settings.seed)
-        flat = base.learn([t for some in words for t in some], work / "reworded.npy", progress)
+        others = reworded(pairs.texts, settings.paraphrase, settings.seed)
+        flat = read([t for some in others for t in some], "reworded.npy")
         variants = flat.reshape(len(texts), settings.paraphrase, -1)
     if settings.teacher:
         teacher = ask_teacher(settings.teacher, memory, pairs, splits.train, work, progress)
-    return TrainingInputs(pairs, texts, variants, vision, maps, text, words, teacher), splits
+    return TrainingInputs(
+        pairs, texts, variants, vision, maps, text, others, teacher, words
+    ), splits
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:

@@ -20,7 +20,7 @@ from ravl.evaluation import (
     retrieval_scores,
 )
 from ravl.json_types import JsonObject
-from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of
+from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of, relevant
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of hubness correction, tried on validation
 BANK = 4096  # vectors of the training part against which hubs show
@@ -70,28 +70,26 @@ class Held:
     @classmethod
     def take(cls, pairs: Pairs, chosen: Ints, train: Ints, before: Encoder, after: Encoder) -> Held:
         """The part with these pictures; ``train`` are those that hubs are measured against."""
-        own = pairs_of(pairs, chosen)
-        which, positions = np.unique(pairs.which[own], return_inverse=True)
-        pictures = np.searchsorted(chosen, pairs.owners[own])
+        which, of_text, of_picture = relevant(pairs, chosen)
         datastore = _sample(train)
         bank_texts = _sample(np.unique(pairs.which[pairs_of(pairs, train)]))
 
-        def space(encoder: Encoder, tuned: bool) -> Space:
+        def space(encoder: Encoder, beside: bool) -> Space:
             def read(some: Ints) -> Array:
                 return encoder.embed_texts([pairs.texts[i] for i in some])
 
             return Space(
-                encoder.project(pairs.seen(chosen, tuned)),
+                encoder.project(pairs.seen(chosen, beside)),
                 read(which),
-                encoder.project(pairs.seen(datastore, tuned)),
+                encoder.project(pairs.seen(datastore, beside)),
                 read(bank_texts),
             )
 
         return cls(
             chosen=chosen,
             which=which,
-            of_text=[pictures[positions == t] for t in range(len(which))],
-            of_picture=[positions[pictures == p] for p in range(len(chosen))],
+            of_text=of_text,
+            of_picture=of_picture,
             labels=[pairs.labels[i] for i in chosen],
             before=space(before, False),
             after=space(after, True),

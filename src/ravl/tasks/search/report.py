@@ -39,6 +39,7 @@ def write_report(
             "texts",
             f"{len(pairs.texts):,}, and {pairs.unread:,} left out that the encoder cannot read",
         ),
+        ("level", _levels(report)),
         ("training", f"{report.seconds:.0f} s, {len(report.curve)} epochs, loss {settings.loss}"),
         ("hubness correction", f"{report.hubness:g}, chosen on the validation part"),
     ]
@@ -64,10 +65,17 @@ def write_report(
         "adopted": report.adopted,
         "hubness": report.hubness,
         "seconds": report.seconds,
+        "level": report.level,
+        "levels": report.levels,
         "curve": report.curve,
         "metrics": report.metrics,
     }
     write_json(report.out / "metrics.json", record)
+
+
+def _levels(report: RetrieverReport) -> str:
+    found = ", ".join(f"{name} {100 * recall:.1f} %" for name, recall in report.levels.items())
+    return f"{report.level}; R@10 of the validation part, mean of both directions: {found}"
 
 
 def _kept(report: RetrieverReport) -> str:

@@ -20,6 +20,8 @@ class RetrieverReport:
         seconds: of training, without the first look at texts and without re-embedding.
         adopted: whether the memory has the new space: only if validation was better with it.
         curve: validation R@10 (mean of both directions) after each epoch, with the seconds.
+        level: the one that was chosen on the validation part, ``cca`` or ``contrastive``.
+        levels: validation R@10 (mean of both directions) of each.
     """
 
     out: Path
@@ -28,6 +30,8 @@ class RetrieverReport:
     seconds: float
     adopted: bool
     curve: list[tuple[float, float]] = field(default_factory=list)
+    level: str = ""
+    levels: dict[str, float] = field(default_factory=dict)
 
     def summary(self) -> list[str]:
         """What it gained, a line for each direction and metric, for a terminal."""

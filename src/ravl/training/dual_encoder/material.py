@@ -11,6 +11,7 @@ from torch import Tensor
 from ravl.encoders.base import Array
 from ravl.encoders.towers.text import TextTower
 from ravl.encoders.towers.vision import Maps, VisionTower
+from ravl.encoders.words import WordVectors
 from ravl.models.batch import Batch
 from ravl.training.dual_encoder.pairs import Ints, Pairs
 
@@ -38,13 +39,14 @@ class TrainingInputs:
 
     Args:
         pairs: n pictures with their features and m texts.
-        texts: base vectors of the texts, (m, D).
+        texts: base vectors of the texts, with their word vectors behind, (m, D).
         variants: of the texts with words left out, (m, v, D); None where there are none.
         vision: the tower that is tuned, None for a frozen one.
         maps: what its stem made of the views of the pictures, (n, views, ...).
         text: the text tower that is tuned, None for a frozen one.
         reworded: texts (m, v) behind ``variants``, for the tuned text tower.
         teacher: None to learn from the pairs alone.
+        words: that made the word vectors; None where there are none.
     """
 
     pairs: Pairs
@@ -55,6 +57,7 @@ class TrainingInputs:
     text: TextTower | None = None
     reworded: list[tuple[str, ...]] | None = None
     teacher: Teacher | None = None
+    words: WordVectors | None = None
 
     def pictures(
         self, chosen: Ints, random: np.random.Generator | None = None

@@ -35,7 +35,7 @@ class Pairs:
         which: text of each pair, (p,).
         unread: number of texts left out, since the encoder does not read their language.
         hashes: of the pictures' files, n.
-        tuned: features by a tuned tower, (n, F'), None where there is none.
+        beside: features by what runs beside the frozen tower, (n, F'), None where nothing does.
     """
 
     rows: list[str]
@@ -47,17 +47,17 @@ class Pairs:
     which: Ints
     unread: int = 0
     hashes: list[str] = field(default_factory=list)
-    tuned: Array | None = None
+    beside: Array | None = None
 
     def __len__(self) -> int:
         return len(self.owners)
 
-    def seen(self, pictures: Ints, tuned: bool) -> Array:
-        """Features of some pictures: the base's (n, F), and with them those of a tuned tower."""
+    def seen(self, pictures: Ints, beside: bool) -> Array:
+        """Features of some pictures: the base's (n, F), and if asked those beside them, too."""
         features = self.features[pictures]
-        if not tuned or self.tuned is None:
+        if not beside or self.beside is None:
             return features
-        return np.hstack([features, self.tuned[pictures]])
+        return np.hstack([features, self.beside[pictures]])
 
 
 def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
@@ -183,6 +183,27 @@ def _draw(groups: Ints, part: Ints, share: float, seed: int) -> Ints:
 def pairs_of(pairs: Pairs, pictures: Ints) -> Ints:
     """Positions of the pairs whose picture is among these."""
     return np.flatnonzero(np.isin(pairs.owners, pictures))
+
+
+def relevant(pairs: Pairs, chosen: Ints) -> tuple[Ints, list[Ints], list[Ints]]:
+    """What belongs together among some pictures.
+
+    Args:
+        pairs: of them and others.
+        chosen: positions of n pictures, ascending.
+
+    Returns:
+        Positions of their m texts; of each text its pictures, as positions among the chosen; and
+        of each picture its texts, as positions among the m.
+    """
+    own = pairs_of(pairs, chosen)
+    which, positions = np.unique(pairs.which[own], return_inverse=True)
+    pictures = np.searchsorted(chosen, pairs.owners[own])
+    return (
+        which,
+        [pictures[positions == t] for t in range(len(which))],
+        [positions[pictures == p] for p in range(len(chosen))],
+    )
 
 
 def _texts(row: Row) -> Iterator[str]:

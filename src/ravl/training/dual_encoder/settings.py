@@ -10,6 +10,7 @@ from ravl.errors import DataError
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
 Loss = Literal["infonce", "sigmoid"]
+Level = Literal["auto", "cca", "contrastive"]
 SIDES = 32, 1024  # pixels: a network halves pictures five times, and memory grows with the square
 
 
@@ -20,10 +21,14 @@ class RetrieverSettings(LoopSettings):
     The defaults were chosen on Flickr8k's dev split (benchmarks/results/retriever.md).
 
     Args:
+        model: cca (canonical correlation analysis, a closed form: seconds), contrastive (trained
+            from there), or auto for the simplest that is best on the validation part.
+        words: dimensions of the word vectors beside those of the text network; 0 for none.
         loss: infonce (symmetric, van den Oord et al. 2018; CLIP) or sigmoid (SigLIP).
         dropout: of the heads' inputs.
         dimension: of the trained space.
-        hidden: size of the heads' residual hidden layer; 0 for linear heads.
+        hidden: size of the heads' residual hidden layer; 0 for linear heads. Only linear heads
+            begin as the closed form; others begin with random weights.
         temperature: at the start; it is learned.
         hard_negatives: pictures mined for each picture of a batch, which then share the batch.
         tune_vision: how much of the picture network is tuned beside the frozen one: head
@@ -50,10 +55,12 @@ class RetrieverSettings(LoopSettings):
     batch_size: int = 1024
     learning_rate: float = 1e-3
     patience: int = 5
+    model: Level = "auto"
+    words: int = 768
     loss: Loss = "infonce"
     dropout: float = 0.5
     dimension: int = 256
-    hidden: int = 1024
+    hidden: int = 0
     temperature: float = 0.07
     hard_negatives: int = 0
     tune_vision: str = "head"
@@ -71,7 +78,9 @@ class RetrieverSettings(LoopSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_bounds(self, 1, None, "dimension")
-        check_bounds(self, 0, None, "hidden", "hard_negatives", "paraphrase", "vision_side")
+        check_bounds(
+            self, 0, None, "words", "hidden", "hard_negatives", "paraphrase", "vision_side"
+        )
         if self.vision_side:
             check_bounds(self, *SIDES, "vision_side")
             if self.tune_vision == "head":
@@ -80,6 +89,11 @@ class RetrieverSettings(LoopSettings):
                     "would look at larger pictures. Leave it out, or tune one, for example with "
                     "vision top:4."
                 )
+        if self.model == "cca" and self.trains:
+            raise DataError(
+                "model is cca, a closed form, which trains nothing; leave out hidden, tune_vision, "
+                "tune_text and teacher, or take model contrastive."
+            )
         for strategy in (self.tune_vision, self.tune_text):
             parse_strategy(strategy)
         if not 0 < self.teacher_weight <= 1:
@@ -93,3 +107,8 @@ class RetrieverSettings(LoopSettings):
             raise DataError(
                 f"trained_weight is {self.trained_weight}; it must be more than 0, and at most 1."
             )
+
+    @property
+    def trains(self) -> bool:
+        """True if something is asked for that only training gives."""
+        return bool(self.hidden or self.teacher or {self.tune_vision, self.tune_text} != {"head"})

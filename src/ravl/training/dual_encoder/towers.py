@@ -95,4 +95,4 @@ def seen_by(pairs: Pairs, tower: VisionTower | None, maps: Maps | None) -> Pairs
     """The pairs with the features that a tuned tower makes of their pictures."""
     if tower is None or maps is None:
         return pairs
-    return replace(pairs, tuned=looked(tower, maps, np.arange(len(pairs.rows))))
+    return replace(pairs, beside=looked(tower, maps, np.arange(len(pairs.rows))))

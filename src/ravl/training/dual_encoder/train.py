@@ -12,19 +12,21 @@ import numpy as np
 import torch
 
 from ravl.encoders.base import Array, Encoder
+from ravl.encoders.heads import Head
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import early_recall, ranks_of_relevant
 from ravl.files.whole_file import write_text
 from ravl.training.dual_encoder.batches import HardNegativeSampler, PairData
 from ravl.training.dual_encoder.heads import RetrieverModel
 from ravl.training.dual_encoder.material import TrainingInputs
-from ravl.training.dual_encoder.pairs import Ints, pairs_of
+from ravl.training.dual_encoder.pairs import Ints, pairs_of, relevant
 from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.towers import starting
 from ravl.training.processes import is_main_process
-from ravl.training.trainer import train
+from ravl.training.trainer import SLOW, train
 
 TOGETHER = 5  # texts of a picture in a batch where looking at it is what costs
+STARTED = 0.025  # share of the learning rate for heads that begin as fitted ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,23 @@ def train_heads(
     out: Path,
     settings: RetrieverSettings,
     show: bool | None,
+    start: tuple[Head, Head] | None = None,
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
-    """The trained encoder of this run: from its folder if training has ended, else trained now."""
-    folder, log = out / "encoder", out / "work" / "curve.json"
+    """The encoder with trained heads, from the run's folder if training had ended already.
+
+    Args:
+        material: pairs and all that is computed of them.
+        splits: the parts.
+        base: the encoder below the heads.
+        out: the run's folder, with a folder ``work``.
+        settings: of the heads and their training.
+        show: a progress bar.
+        start: the heads for pictures and for texts to begin with; None for random ones.
+
+    Returns:
+        The encoder, the validation score after each epoch with the seconds, and the seconds in all.
+    """
+    folder, log = out / "work" / "heads", out / "work" / "curve.json"
     if folder.is_dir() and log.exists():
         known = json.loads(log.read_text("utf-8"))
         return TrainedEncoder.load(folder, base), [*map(tuple, known["curve"])], known["seconds"]
@@ -53,8 +69,11 @@ def train_heads(
     began = time.monotonic()
     pairs, vision, text = material.pairs, material.vision, material.text
     chosen = pairs_of(pairs, splits.train)
+    first: tuple[Array | Head, Array | Head]
+    first = start or starting(material, splits.train, np.unique(pairs.which[chosen]))
     model = RetrieverModel(
-        *starting(material, splits.train, np.unique(pairs.which[chosen])),
+        first[0],
+        first[1],
         settings,
         vision.tail if vision else None,
         text.network if text else None,
@@ -80,6 +99,11 @@ def train_heads(
         TOGETHER if vision else 1,
     )
     towers = [tower for tower in (vision, text) if tower]
+    slow: list[tuple[list[torch.nn.Parameter], float]] = [
+        (tower.learning, SLOW * min(tower.lr_scale for tower in towers)) for tower in towers
+    ]
+    if start is not None:
+        slow.append(([*model.pictures.parameters(), *model.texts.parameters()], STARTED))
     curve = train(
         model,
         PairData(material, order, settings.seed),
@@ -89,12 +113,12 @@ def train_heads(
         settings,
         show,
         "Training",
-        [p for t in towers for p in t.learning],
-        lr_scale=min((tower.lr_scale for tower in towers), default=1.0),
+        slow,
     )
-    tuned = {name: data for tower in towers for name, data in tower.state().items()}
+    beside = material.words.state() if material.words else {}
+    beside |= {name: data for tower in towers for name, data in tower.state().items()}
     heads = model.pictures.export(), model.texts.export()
-    encoder = TrainedEncoder(base, *heads, settings.trained_weight, tuned=tuned)
+    encoder = TrainedEncoder(base, *heads, settings.trained_weight, beside=beside)
     seconds = round(time.monotonic() - began, 1)
     if is_main_process():
         encoder.save(folder)
@@ -106,12 +130,7 @@ def _validation(
     model: RetrieverModel, material: TrainingInputs, chosen: Ints
 ) -> Callable[[], float]:
     """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
-    pairs = material.pairs
-    own = pairs_of(pairs, chosen)
-    which, positions = np.unique(pairs.which[own], return_inverse=True)
-    pictures = np.searchsorted(chosen, pairs.owners[own])
-    of_text = [pictures[positions == t] for t in range(len(which))]
-    of_picture = [positions[pictures == p] for p in range(len(chosen))]
+    which, of_text, of_picture = relevant(material.pairs, chosen)
 
     def score() -> float:
         seen, read = model.embed(material, chosen, which)

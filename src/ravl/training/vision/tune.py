@@ -22,6 +22,7 @@ from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import DataError
 from ravl.files.whole_file import whole_file, write_text
 from ravl.models.linear import HeadFit, LinearHead, Loss, smoothed
+from ravl.training.trainer import SLOW
 from ravl.training.trainer import train as run_training
 from ravl.training.vision.batches import ViewData, ViewOrder
 from ravl.training.vision.model import VisionModel, outputs, score
@@ -137,7 +138,7 @@ def tune_vision(
         settings,
         show,
         "Tuning",
-        slow=model.tuned,
+        slow=[(model.tuned, SLOW)],
         logs=logs,
     )
     result = VisionResult(
