@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.sharing.hub_stand_in import TOKEN, Hub, stand_in
+from tests.sharing.watching import nothing_is_run
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"memory://{uuid4().hex}/thing"
     folder = str(tmp_path / "elsewhere" / "thing")
     return f"file://{folder}" if request.param == "file://" else folder
+
+
+@pytest.fixture
+def watched() -> Iterator[None]:
+    """Nothing that is opened in the test runs a program or code, or calls anybody."""
+    with nothing_is_run():
+        yield

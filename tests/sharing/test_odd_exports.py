@@ -18,9 +18,9 @@ from ravl.memory import Memory
 from ravl.sharing.copies import check_memory
 from tests.helpers import ColourEncoder, draw, make_examples
 from tests.odd_tables import odd_folder, odd_table
-from tests.sharing.test_odd_memories import little_memory, watched  # noqa: F401  (a fixture)
+from tests.sharing.watching import little_memory
 
-FEW, MANY = 40, 3000
+FEW, MANY = 24, 3000
 LONG = 2_000  # characters of an error, which is a sentence and not what was in the file
 RESULTS = {"all", "some", "none", "refused"}
 TABLE = ["image,caption,label,tags,price,split"]
@@ -132,14 +132,14 @@ def _said(row: object) -> object:
     return row.texts, row.label, row.tags, row.qa, dict(row.columns), row.hash
 
 
-def test_some_odd_exports(sound: Path, tmp_path: Path, watched: None) -> None:  # noqa: F811
+def test_some_odd_exports(sound: Path, tmp_path: Path, watched: None) -> None:
     counts = attack(sound, tmp_path, FEW)
     assert counts["all"] and counts["some"]
     assert counts.keys() <= RESULTS
 
 
 @pytest.mark.slow
-def test_many_odd_exports(sound: Path, tmp_path: Path, watched: None) -> None:  # noqa: F811
+def test_many_odd_exports(sound: Path, tmp_path: Path, watched: None) -> None:
     counts = attack(sound, tmp_path, MANY)
     print(counts)
     assert counts.keys() <= RESULTS

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,50 +27,10 @@ from tests.helpers import ColourEncoder, draw, make_examples, trained_on
 from tests.mutations import odd_memory
 from tests.serving.helpers import png
 from tests.sharing.hand_made import make_place
+from tests.sharing.watching import little_memory
 
-MOST = 600 * 2**20  # bytes above rest that a door may take
-RUNNING = ("pickle.", "subprocess.", "os.system", "os.exec", "socket.connect")
 FEW, MANY = 16, 1200
 SERVED = 8  # one memory in so many is served
-
-ran: list[str] = []
-watching = False
-
-
-def _watch(event: str, _: object) -> None:
-    if watching and event.startswith(RUNNING):
-        ran.append(event)
-
-
-sys.addaudithook(_watch)
-
-
-@pytest.fixture
-def watched() -> Iterator[None]:
-    """Nothing that is opened inside runs a program or code, or calls anybody."""
-    global watching
-    ran.clear()
-    watching = True
-    yield
-    watching = False
-    assert sorted(set(ran)) == []
-
-
-@contextlib.contextmanager
-def little_memory() -> Iterator[None]:
-    """What happens inside takes at most ``MOST`` bytes above rest."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    before = _used("VmRSS")
-    yield
-    assert _used("VmHWM") - before < MOST
-
-
-def _used(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 @pytest.fixture(scope="module")
