@@ -7,7 +7,9 @@ when a command runs.
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -104,7 +106,14 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in PLACES:
             raise
-        where = f"{error.filename} cannot be written or read" if error.filename else "It failed"
-        click.echo(f"ravl: {where}: {error.strerror}. Name another place, or free it.", err=True)
+        click.echo(f"ravl: {_place_of(error)}: {error.strerror}. Name another place.", err=True)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _place_of(error: OSError) -> str:
+    """The file or folder that an error is about; the folder of a file that ravl names itself."""
+    if not isinstance(error.filename, str | bytes):  # none, or the number of an open file
+        return "It cannot be done"
+    file = Path(os.fsdecode(error.filename))
+    return f"{file.parent if file.name.startswith('.') else file} cannot be used"
