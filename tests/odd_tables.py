@@ -69,7 +69,7 @@ COLUMNS: tuple[Callable[[int], pa.Array], ...] = (
     lambda n: pa.array([{"bytes": b"\x89PNG", "path": "../../secret.png"}] * n),
     lambda n: pa.array([{"question": None, "answers": ["a", None]}] * n),
     lambda n: pa.array([[{"question": 1, "answers": [1]}]] * n),
-    lambda n: pa.array([[("a", "b")]] * n, pa.list_(pa.map_(pa.string(), pa.string()))),
+    lambda n: pa.array([[("a", "b")]] * n, pa.map_(pa.string(), pa.string())),
     lambda n: pa.array([[None, "a", "a"]] * n),
     lambda n: pa.array(["[" * 900 + "]" * 900] * n),
     lambda n: pa.array(['{"a": {"b": 1}, "": 2, "row": 3}'] * n),
