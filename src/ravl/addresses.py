@@ -58,7 +58,7 @@ def allow(name: str) -> None:
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
         with whole_file(file()) as half:
-            _write(half, dict.fromkeys([*_lines(), plain]))
+            half.write_bytes(_joined(dict.fromkeys([*_lines(), plain])))
     except OSError:  # a home that cannot be written: the name holds for this process
         return
 
@@ -76,7 +76,7 @@ def forbid(name: str) -> bool:
     try:
         with whole_file(file()) as half:
             known = _lines()  # again: now no other process changes the file
-            _write(half, [line for line in known if line != plain])
+            half.write_bytes(_joined(line for line in known if line != plain))
     except OSError as error:
         raise DataError(f"{file()} cannot be written: {error.strerror}.") from error
     return plain in known
@@ -182,9 +182,8 @@ def _lines() -> list[str]:
     return [line for line in text.split("\n") if line.strip()]
 
 
-def _write(half: Path, lines: Iterable[str]) -> None:
-    text = "".join(f"{line}\n" for line in lines)
-    half.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+def _joined(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", errors="surrogateescape")
 
 
 def _is_folder(name: str) -> bool:

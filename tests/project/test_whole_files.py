@@ -18,13 +18,12 @@ STAGED = "into a folder or file that gets its name when all is there"
 UNFINISHED = "into a run without run.json or metrics.json: the same command writes it again"
 ADDED = "a line at the end of a file, in one call"
 KNOWN = {  # a list to be shortened
-    "addresses.py: allow": ADDED,
     "cache.py: _make": STAGED,
     "client/sending.py: encoded": NOT_ON_DISK,
     "data/decoder_process.py: answer": "into a pipe",
     "data/pictures.py: thumbnail": NOT_ON_DISK,
     "demo/debian.py: _extract": STAGED,
-    "demo/samples.py: fetch": STAGED,
+    "demo/samples.py: fetch.write": STAGED,
     "encoders/builtin_parts.py: _write": STAGED,
     "encoders/builtin_parts.py: write_projection": STAGED,
     "encoders/multilingual_parts.py: _write_tokenizer": STAGED,
