@@ -101,6 +101,10 @@ class Phrases(Comparable):
         weight = {i: many - float(np.log(count)) for i, (_, count) in enumerate(common)}
         return cls(places, weight=weight, rarest=many)
 
+    def rarity(self, phrase: tuple[str, ...]) -> float:
+        """Weight of a phrase: its inverse document frequency."""
+        return self.weight.get(self.places.get(phrase, -1), self.rarest)
+
     def _read(self, text: str) -> tuple[NDArray[np.int64], Array]:
         counts = phrases(words_of(text))
         columns, weights = np.zeros(len(counts), np.int64), np.zeros(len(counts))

@@ -17,9 +17,9 @@ class TextSettings(GeneratorSettings):
     """How to fit a task that writes texts.
 
     Args:
-        model: vote (the neighbours' texts, by consensus; nothing trained), generator (a decoder
-            that reads picture and neighbours, and writes), or auto: both, and the generator is
-            kept where it is clearly better on validation.
+        model: vote (what the neighbours' texts agree with most; nothing trained), generator (a
+            decoder that reads picture and neighbours, and writes), or auto: both, and the
+            generator is kept where it is clearly better on validation.
         k: neighbours whose texts count in the consensus.
         num_evidence: neighbours that the generator reads.
         language_model: of the builtin generator; builtin (MiniLM), or a BERT-like model of the hub

@@ -35,7 +35,7 @@ def test_as_many_passages_are_read_word_for_word(index: CaptionIndex, quotes: in
     predictor = TextPredictor(CaptionTargets(), keys, generator=FakeGenerator(), quotes=quotes)
     pictures = Pictures(index.row_texts.datastore.features[:2])
     near = predictor.neighbours(pictures.features, index)
-    recalled = predictor.recall(near, index)
+    recalled = predictor.recall(pictures.features, near, index)
     for request in predictor.requests(pictures, index, near, recalled):
         passages = [e.text for e in request.evidence_items if e.features is None]
         assert len(passages) == quotes

@@ -118,6 +118,11 @@ class OpenAnswerTargets(CaptionTargets):
         return RowTexts(datastore, flat, vectors, owners)
 
     @property
+    def composes(self) -> bool:
+        """Answers stay whole."""
+        return False
+
+    @property
     def whole(self) -> bool:
         """Answers are compared as wholes."""
         return True

@@ -1,4 +1,8 @@
-"""What the memory itself would say about a picture: its neighbours' texts, by their consensus."""
+"""What the memory itself would say about a picture: its neighbours' texts, by their consensus.
+
+Texts that stay whole are chosen by it, such as answers, and generators read it. Captions are
+composed anew of the neighbours': see :mod:`ravl.tasks.caption.composer`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from ravl.runs.row_texts import RowTexts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+    from ravl.tasks.caption.composer import Captions
 
 MOST = 10  # texts of a row that count; of more the first
 # On Flickr8k 0.43 CIDEr-D; from 0.40 to 0.43 with 30 to 100 rows and temperatures of 0.03 to 0.2.
@@ -50,12 +56,14 @@ class CaptionIndex:
         """Phrases of some of the texts, sparse (t, V)."""
         return self.phrases([self.row_texts.texts[i] for i in positions.tolist()])
 
-    def spoken(self, first: int, last: int) -> Ints:
-        """Positions of a row's texts, without those in another script than its first.
+    def spoken(self, row: int) -> Ints:
+        """Positions of a row's texts that count, without those in another script than its first.
 
         These are translations: texts in Chinese, compared by their characters, are so much more
         like each other that they would always win.
         """
+        first = int(self.starts[row])
+        last = min(int(self.starts[row + 1]), first + MOST)
         own = bool(CJK.search(self.row_texts.texts[first])) if last > first else False
         same = [i for i in range(first, last) if bool(CJK.search(self.row_texts.texts[i])) == own]
         return np.array(same, np.int64)
@@ -75,6 +83,7 @@ class ConsensusTexts:
         support: how far the other rows agree, (t,), 0 to 1.
         rows: whose they are, positions in the datastore, (t,).
         voters: all texts that speak, (v,), and ``shares`` (v,) of each.
+        captions: of which new texts can be composed; None where texts stay whole.
     """
 
     texts: Ints
@@ -82,6 +91,7 @@ class ConsensusTexts:
     rows: Ints
     voters: Ints
     shares: Array
+    captions: Captions | None = None
 
     @classmethod
     def of_nobody(cls) -> ConsensusTexts:
@@ -99,8 +109,17 @@ class ConsensusTexts:
         found = np.flatnonzero(self.rows == row)
         return index.row_texts.texts[int(self.texts[found[0]] if len(found) else index.starts[row])]
 
+    def said_by(self, index: CaptionIndex, row: int) -> str:
+        """The text of a row that counts most; of texts that count the same the best supported."""
+        own = np.flatnonzero(index.row_texts.owners[self.voters] == row)
+        if not len(own) or np.ptp(self.shares[own]) == 0:
+            return self.text_of(index, row)
+        return index.row_texts.texts[int(self.voters[own[self.shares[own].argmax()]])]
+
     def agreement(self, index: CaptionIndex, texts: Sequence[str]) -> Array:
         """How far the neighbours' texts agree with other ones, (n,)."""
+        if self.captions is not None and texts:
+            return self.captions.agreement(texts)
         if not len(self.voters) or not texts:
             return np.zeros(len(texts), np.float32)
         return support(index.phrases(texts), index.vectors(self.voters), self.shares, None)
@@ -127,9 +146,7 @@ def recall(
 
 
 def _recalled(index: CaptionIndex, rows: Ints, shares: Array) -> ConsensusTexts:
-    starts = index.starts[rows]
-    counts = np.minimum(index.starts[rows + 1] - starts, MOST)
-    spans = [index.spoken(a, a + c) for a, c in zip(starts, counts, strict=True)]
+    spans = [index.spoken(row) for row in rows.tolist()]
     counts = np.array([len(span) for span in spans], np.int64)
     voters: Ints = np.concatenate([np.zeros(0, np.int64), *spans])
     if not len(voters):

@@ -21,6 +21,7 @@ from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.tasks.caption.composer import NEAREST
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts, recall
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.regions import Regions
@@ -167,7 +168,7 @@ def prepare(
         )
     deep = min(max(settings.k, 2 * settings.num_evidence), len(datastore))
 
-    def side(part: Examples) -> TextSplit:
+    def side(part: Examples, deep: int) -> TextSplit:
         neighbours = datastore.neighbours(
             keys(part.features), deep, part.shown, index.row_texts.has
         )
@@ -175,7 +176,12 @@ def prepare(
         questions = [task.question(row) for row in part.rows]
         return TextSplit(part, texts, neighbours, questions=questions if any(questions) else None)
 
-    sides = {name: side(part) for name, part in taken.items()}
+    # Nothing is composed about training pictures.
+    deeper = min(NEAREST, len(datastore)) if task.composes else deep
+    sides = {
+        name: side(part, deep if name == "train" else max(deep, deeper))
+        for name, part in taken.items()
+    }
     return TextFitData(
         memory,
         speaking,

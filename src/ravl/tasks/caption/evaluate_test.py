@@ -15,11 +15,10 @@ from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.models.generation.schemas import are_json, satisfies
 from ravl.retrieval.datastore import Neighbours
 from ravl.runs.generated import of_people
-from ravl.tasks.caption.consensus import recall
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.levels import proposals
 from ravl.tasks.caption.predictor import TextPredictor
-from ravl.tasks.caption.proposals import Proposals
+from ravl.tasks.caption.proposals import BY_GENERATOR, Proposals
 from ravl.tasks.caption.writing_task import CAPTION, WritingTask
 from ravl.training.report_rows import DIFFERENCES
 from ravl.training.run_record import risk_summary
@@ -110,7 +109,7 @@ def random_neighbours(data: TextFitData, side: TextSplit) -> Neighbours:
     """Random rows that speak, in place of the neighbours; they are as like as they are."""
     random = np.random.default_rng(data.settings.seed)
     speaking = np.flatnonzero(data.index.row_texts.has)
-    positions = random.choice(speaking, side.neighbours.positions.shape)
+    positions = random.choice(speaking, side.neighbours.first(data.vote.k).positions.shape)
     similarity = data.datastore.similarity(data.keys(side.examples.features), positions)
     order = np.argsort(-similarity, axis=1)
     return Neighbours(
@@ -158,15 +157,15 @@ def _of_people(data: TextFitData, side: TextSplit, vote: TextPredictor) -> list[
     index, alone = data.index, replace(data.task, generated=False)
     people = index.row_texts.has & of_people(data.datastore, data.memory, alone.of)
     keys = data.keys(side.examples.features)
-    neighbours = data.datastore.neighbours(keys, vote.vote.k, side.examples.shown, people)
-    return _best(
-        vote.propose(side.pictures, index, neighbours, recall(index, neighbours, vote.vote))
-    )
+    deep = side.neighbours.positions.shape[1]
+    neighbours = data.datastore.neighbours(keys, deep, side.examples.shown, people)
+    recalled = vote.recall(side.pictures.features, neighbours, index)
+    return _best(vote.propose(side.pictures, index, neighbours, recalled))
 
 
 def _likeliest(proposal: Proposals) -> str:
     """What the generator finds likeliest of its own texts, before anything is chosen."""
-    own = np.flatnonzero(proposal.rows < 0)
+    own = np.flatnonzero(proposal.rows == BY_GENERATOR)
     if not len(own):
         return proposal.best
     return proposal.texts[int(own[proposal.scores["likelihood"][own].argmax()])]

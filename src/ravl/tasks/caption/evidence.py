@@ -46,6 +46,6 @@ def evidence_of(
     order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
     rows = index.row_texts.datastore.rows
     return tuple(
-        Evidence(rows[r], float(similarity[r]), shares[r] * gate, (recalled.text_of(index, r),))
+        Evidence(rows[r], float(similarity[r]), shares[r] * gate, (recalled.said_by(index, r),))
         for r in order
     )

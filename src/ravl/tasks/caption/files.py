@@ -33,6 +33,7 @@ def describe(predictor: TextPredictor) -> JsonObject:
         "vote": predictor.vote.to_json(),
         "regions": predictor.regions.side if predictor.regions is not None else 0,
         "quotes": predictor.quotes,
+        "composes": predictor.composes,
         "good": predictor.good,
         "usual": asdict(predictor.usual) if predictor.usual is not None else None,
         "how": {
@@ -101,6 +102,7 @@ def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
         standard=Standardizer.from_arrays(standard) if standard else None,
         regions=_regions(int(record["regions"]), arrays),
         quotes=int(record["quotes"]),
+        composes=bool(record.get("composes", False)),
         usual=SimilarityFloor(**record["usual"]) if record.get("usual") else None,
         good=str(record["good"]),
         doubts={

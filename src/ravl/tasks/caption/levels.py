@@ -1,4 +1,4 @@
-"""The levels of a predictor: the memory's consensus, and a generator with a choice among texts."""
+"""The levels of a predictor: the memory alone, and a generator with a choice among texts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from ravl.tasks.caption.proposals import FITS, MEMORY, WRITTEN, Proposals
 MOST = 1000  # validation pictures that choosing is learned on
 TINY = 1e-6  # a probability that was 0
 LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
+WITH_GENERATOR = ("alone", "both")  # what the memory alone says stays as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ def watched(data: TextFitData) -> TextSplit:
 
 
 def fit_vote(data: TextFitData, quality: Quality, good: QualityBar) -> Level:
-    """The consensus of the neighbours' texts, with a calibrated confidence."""
+    """What the neighbours' texts agree with most, with a calibrated confidence."""
+    nearest = max(data.vote.k, data.settings.num_evidence)
     predictor = TextPredictor(
         data.task,
         data.keys,
         data.vote,
-        SimilarityFloor.of(data.train.neighbours),
+        SimilarityFloor.of(data.train.neighbours.first(nearest)),
+        composes=data.task.composes,
         standard=data.standard,
         good=good.words,
         quotes=data.settings.quotes,
@@ -83,9 +86,9 @@ def with_generator(
     )
     predictor = replace(vote, generator=generator, how=how, fits=fits, regions=data.regions)
     side = watched(data)
-    found = {level: proposals(data, side, predictor, level) for level in LEVELS}
+    found = {level: proposals(data, side, predictor, level) for level in WITH_GENERATOR}
     choosers = {}
-    for level in ("alone", "both"):
+    for level in WITH_GENERATOR:
         rated = [quality.of_one(p.texts, t) for p, t in zip(found[level], side.texts, strict=True)]
         chooser = fit_chooser([p.scores for p in found[level]], rated, scores_of(predictor, level))
         found[level] = [p.ordered(chooser) for p in found[level]]
@@ -113,7 +116,7 @@ def proposals(
         side.pictures,
         data.index,
         neighbours,
-        predictor.recall(neighbours, data.index),
+        predictor.recall(side.pictures.features, neighbours, data.index),
         vote_only=memory,
         opens=data.memory.picture,
     )
@@ -127,7 +130,7 @@ def _sure(
     good: QualityBar,
 ) -> Level:
     """With the confidence of each level, and the calibration of the last, which is judged."""
-    side, doubts = watched(data), {}
+    side, doubts = watched(data), dict(predictor.doubts)
     rated, sure, right = (np.zeros(0, np.float32) for _ in range(3))
     for level, its in found.items():
         rated = quality([p.best for p in its], side.texts)

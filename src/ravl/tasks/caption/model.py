@@ -21,7 +21,7 @@ class CaptionPipeline(TextPipeline):
 
     Args:
         memory: to answer from.
-        run: what was fitted; None for the consensus of the neighbours' texts, without training.
+        run: what was fitted; None for what the neighbours' texts agree with, without training.
         column: of the user's own that holds the texts, without a run; None for captions.
         generator: that writes, without a run or instead of the run's.
 

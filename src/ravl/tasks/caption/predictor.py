@@ -1,8 +1,8 @@
-"""The predictor: a text about a picture, by the memory's consensus, a generator, and a choice.
+"""The predictor: a text about a picture, by the memory, a generator, and a choice.
 
-The memory offers its neighbours' texts, the generator writes others with these before its eyes,
-and a chooser takes the one that stands out by all scores. It works on arrays alone: what fitting
-judges is what answers.
+The memory offers its neighbours' texts and captions that are composed of them, the generator writes
+others with these before its eyes, and a chooser takes the one that stands out by all scores. It
+works on arrays alone: what fitting judges is what answers.
 """
 
 from __future__ import annotations
@@ -24,16 +24,24 @@ from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours, SimilarityFloor
 from ravl.retrieval.live_datastore import Projection
+from ravl.tasks.caption.composer import NEAREST, Captions
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, ConsensusTexts, recall
 from ravl.tasks.caption.image_text_score import ImageTextScorer
-from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
+from ravl.tasks.caption.proposals import (
+    MEMORY,
+    OFFERED,
+    Proposals,
+    complies,
+    mixed,
+    new_texts,
+    of_memory,
+)
 from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.timing import step
 
 T = TypeVar("T")
 
-OFFERED = 5  # texts of the memory that are candidates beside the generator's
 Opens = Callable[[Row], Image.Image]  # the picture of a row, for generators that look themselves
 
 
@@ -96,6 +104,8 @@ class TextPredictor:
         chooser: among candidates; None takes the generator's first, or else the memory's.
         alone: among candidates without the memory.
         fits: how well texts fit pictures; None where nothing was trained for that.
+        composes: new captions are made of the n-grams of the memory's; see
+            :class:`ravl.tasks.caption.composer.Captions`. False for texts that stay whole.
         doubts: confidence of the chosen text, by level: ``memory``, ``alone``, ``both``.
         calibration: for abstaining.
         good: what counts as a good text, in words: what confidence is the probability of.
@@ -113,6 +123,7 @@ class TextPredictor:
     chooser: CandidateRanker | None = None
     alone: CandidateRanker | None = None
     fits: ImageTextScorer | None = None
+    composes: bool = False
     doubts: dict[str, ScoreStack] = field(default_factory=dict)
     calibration: RiskCalibrator | None = None
     good: str = ""
@@ -126,24 +137,57 @@ class TextPredictor:
         k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
-        """Rows that say something; see :meth:`Datastore.neighbours`."""
-        read = self.generator.evidence if self.generator is not None else 0
-        wanted = max(k or self.vote.k, read)
+        """Rows that say something, as many as anything looks at; see :meth:`recall`."""
+        wanted = max(k or (NEAREST if self.composes else 0), k or self.vote.k, self._read)
         row_texts = index.row_texts
         return row_texts.datastore.neighbours(self.keys(features), wanted, hidden, row_texts.has)
 
+    @property
+    def _read(self) -> int:
+        """Neighbours that the generator reads."""
+        return int(self.generator.evidence) if self.generator is not None else 0
+
     def above_floor(self, neighbours: Neighbours, vote_only: bool = False) -> Neighbours:
-        """The neighbours above the floor; all of them if nothing could answer without them."""
+        """The neighbours above the floor; all of them if nothing could answer without them.
+
+        The nearest ones decide, of which the vote and the generator take notice. Those behind them
+        stay if any of the nearest does.
+        """
         if vote_only or self.generator is None or self.usual is None:
             return neighbours
-        return neighbours.above_floor(self.usual)
+        nearest = max(self.vote.k, self._read)
+        near = neighbours.first(nearest).above_floor(self.usual)
+        found = neighbours.found & near.found.any(axis=1, keepdims=True)
+        found[:, :nearest] = near.found
+        return Neighbours(
+            np.where(found, neighbours.positions, -1),
+            np.where(found, neighbours.similarity, 0).astype(np.float32),
+        )
 
     @step("retrieve")
     def recall(
-        self, neighbours: Neighbours, index: CaptionIndex, k: int | None = None
+        self, features: Array, neighbours: Neighbours, index: CaptionIndex, k: int | None = None
     ) -> list[ConsensusTexts]:
-        """What the memory says of the pictures that the neighbours are of."""
-        return recall(index, neighbours, self.vote if k is None else replace(self.vote, k=k))
+        """What the memory says of pictures.
+
+        Args:
+            features: of n pictures, (n, F).
+            neighbours: of each.
+            index: of the datastore's texts.
+            k: neighbours whose texts count; None for as many as are usual.
+        """
+        vote = self.vote if k is None else replace(self.vote, k=k)
+        recalled = recall(index, neighbours, vote)
+        if not self.composes:
+            return recalled
+        return [
+            replace(its, captions=Captions.of(index, line[line >= 0][:k], key))
+            if len(its.voters)
+            else its
+            for its, line, key in zip(
+                recalled, neighbours.positions, self.keys(features), strict=True
+            )
+        ]
 
     def requests(
         self,
@@ -250,7 +294,7 @@ class TextPredictor:
         if self.generator is None or vote_only:
             assert offered is not None
             assert recalled is not None
-            return [of_memory(index, r, found) for r, found in zip(recalled, offered, strict=True)]
+            return [of_memory(index, r, o, how) for r, o in zip(recalled, offered, strict=True)]
         requests = self.requests(
             pictures,
             index if neighbours is not None else None,
@@ -265,8 +309,15 @@ class TextPredictor:
         if offered is None or rates is None:
             rated: list[list[Candidate]] = [[] for _ in requests]
         else:
+            assert recalled is not None
             rated = rates(
-                requests, [[index.row_texts.texts[t] for t in found] for found in offered]
+                requests,
+                [
+                    list(
+                        dict.fromkeys([*(index.row_texts.texts[t] for t in o), *new_texts(r, how)])
+                    )
+                    for r, o in zip(recalled, offered, strict=True)
+                ],
             )
         both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
         fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None

@@ -20,6 +20,11 @@ from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from ravl.models.minimum_risk import Sentence
+    from ravl.tasks.caption.composer import Captions
+
+BY_GENERATOR, BY_COMPOSER = -1, -2  # in place of the row that says a text
+OFFERED = 5  # texts of the memory that are candidates beside the generator's
 MEMORY, WRITTEN = ("support",), ("likelihood", "agreement")  # scores of candidates
 FITS = "fits"  # where a dual encoder was trained
 
@@ -32,7 +37,8 @@ class Proposals:
         texts: c of them.
         scores: (c,) by name; all that the chooser takes.
         total: the chooser's score, (c,).
-        rows: position in the datastore of the row that says it, -1 for a written one, (c,).
+        rows: position in the datastore of the row that says it, ``BY_GENERATOR`` or
+            ``BY_COMPOSER`` for a new one, (c,).
         written: what the generator wrote or rated, by its text.
         recalled: the texts of the memory; None without retrieval.
     """
@@ -69,13 +75,53 @@ def complies(text: str, how: Decoding) -> bool:
     return keeps(text, how) and (not how.schema or satisfies(text, how.schema))
 
 
-def of_memory(index: CaptionIndex, recalled: ConsensusTexts, offered: list[int]) -> Proposals:
-    """The memory's texts alone; ``offered`` are positions among its texts."""
+def of_memory(
+    index: CaptionIndex, recalled: ConsensusTexts, offered: list[int], how: Decoding
+) -> Proposals:
+    """The memory's texts alone, and new ones where such are composed of them.
+
+    Args:
+        index: of the datastore's texts.
+        recalled: what the memory says.
+        offered: positions among its texts of the best whole ones.
+        how: the decoding, which all texts comply with.
+    """
+    if recalled.captions is not None:
+        found = _composed(recalled.captions, how)
+        if found.texts:
+            return found
     places = {t: i for i, t in enumerate(recalled.texts.tolist())}
     chosen = np.array([places[t] for t in offered], np.int64)
     support = recalled.support[chosen]
     texts = [index.row_texts.texts[t] for t in offered]
     return Proposals(texts, {"support": support}, support, recalled.rows[chosen], {}, recalled)
+
+
+def _composed(captions: Captions, how: Decoding) -> Proposals:
+    """New texts and whole ones by what they are worth, and the captions behind the best."""
+    by_text: dict[str, Sentence] = {}
+    for sentence in captions.composed():
+        text = captions.text(sentence.words)
+        if complies(text, how):
+            by_text.setdefault(text, sentence)
+    texts, found = list(by_text), by_text.values()
+    return Proposals(
+        texts,
+        {"support": captions.agreement(texts)},
+        np.array([sentence.score for sentence in found], np.float32),
+        np.array([captions.row_of(sentence.words) for sentence in found], np.int64),
+        {},
+        captions.behind(texts[0]) if texts else None,
+    )
+
+
+def new_texts(recalled: ConsensusTexts, how: Decoding) -> list[str]:
+    """The best texts that are composed of the memory's, as many as of its whole ones."""
+    captions = recalled.captions
+    if captions is None:
+        return []
+    texts = (captions.text(sentence.words) for sentence in captions.composed())
+    return [text for text in texts if complies(text, how)][:OFFERED]
 
 
 def mixed(
@@ -114,14 +160,16 @@ def mixed(
     }
     if fits is not None:
         scores[FITS] = fits
-    rows = np.full(len(texts), -1, np.int64)
+    rows = np.array([BY_GENERATOR if t in new else BY_COMPOSER for t in texts], np.int64)
     if recalled is not None:
         scores["support"] = recalled.agreement(index, texts)
         places = {t: i for i, t in enumerate(recalled.texts.tolist())}
         for i, text in enumerate(texts):
             if text in own:
                 place = places[own[text]]
-                scores["support"][i], rows[i] = recalled.support[place], recalled.rows[place]
+                rows[i] = recalled.rows[place]
+                if recalled.captions is None:
+                    scores["support"][i] = recalled.support[place]
     if chooser is not None:
         total = chooser(scores)
     else:  # the generator's order, before the memory's texts

@@ -34,10 +34,10 @@ from ravl.training.report_rows import ROWS
 
 TITLES = {
     "zero_shot": ("zero-shot", "the name of what the pretrained encoder sees"),
-    "vote": ("memory's consensus", "the text of the neighbours that the others agree with most"),
+    "vote": ("memory alone", "what the neighbours' texts agree with most, nothing trained"),
     "no_retrieval": ("fine-tuned, no retrieval", "a generator that reads no neighbours"),
     "with_retrieval": ("fine-tuned, with retrieval", "generator and memory"),
-    "vote_human": ("people's texts alone", "the consensus without generated ones"),
+    "vote_human": ("people's texts alone", "the memory alone without generated ones"),
     "nearest": ("nearest neighbour's text", "its first"),
     "generator_off alone": ("generator, trained without", "sees the picture alone"),
     "generator_off": ("generator without + memory", "chosen among its texts and the memory's"),

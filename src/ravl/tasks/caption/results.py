@@ -19,7 +19,8 @@ class Caption(Answer):
 
     Args:
         text: the chosen one, also if the model abstained; empty if there was no candidate.
-        written: True if the model wrote it, False if it is a row's own text.
+        written: True if it is new: written by a generator, or composed of several rows' texts.
+            False if it is a row's own text.
         others: other candidates as they were asked for, the best first.
         signals: the scores behind the choice by name.
     """

@@ -93,6 +93,11 @@ class CaptionTargets(TextTargets):
         return RowTexts.of(datastore, self, memory, unread=True)
 
     @property
+    def composes(self) -> bool:
+        """Whether new texts may be made of parts of others: captions, not what a column holds."""
+        return self.column is None
+
+    @property
     def whole(self) -> bool:
         """Whether texts are answers, which are the same or not; see :class:`CaptionIndex`."""
         return False

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SEARCH_SPACE = Path(__file__).with_name("search_space.yaml")
 LEVELS = {
-    "vote": "the vote of the nearest rows of its memory",
+    "vote": "what the texts of the nearest rows of its memory agree with most",
     "generator": "a generator that reads the picture with its neighbours, and a choice between its "
     "texts and the memory's",
 }

@@ -46,7 +46,7 @@ class TextPipeline:
 
     Args:
         memory: to answer from.
-        run: what was fitted; None for the consensus of the neighbours' texts, without training.
+        run: what was fitted; None for what the neighbours' texts agree with, without training.
         generator: that writes, without a run or instead of the run's.
 
     Raises:
@@ -265,7 +265,7 @@ class TextPipeline:
             return neighbours, [ConsensusTexts.of_nobody()] * count
         neighbours = predictor.neighbours(seen.features, index, k, hidden)
         neighbours = predictor.above_floor(neighbours, vote_only)
-        return neighbours, predictor.recall(neighbours, index, k)
+        return neighbours, predictor.recall(seen.features, neighbours, index, k)
 
     def _propose(
         self,
@@ -340,7 +340,11 @@ class TextPipeline:
     ) -> TextPredictor:
         """Who answers where nothing has been fitted."""
         return TextPredictor(
-            task, keys, task.vote(int(index.row_texts.has.sum())), quotes=task.quotes
+            task,
+            keys,
+            task.vote(int(index.row_texts.has.sum())),
+            quotes=task.quotes,
+            composes=task.composes,
         )
 
     def _own_keys(self, view: View) -> Projection:
