@@ -12,6 +12,9 @@ Each case is fitted with `fit classify --model linear` at its defaults; *nothing
 scikit-learn's, on the same features of the same pictures in the same run: those of the fit, and
 for *later* and *then all* also fitted again on all of the memory. `gain` is what retrieval adds to
 the fitted answer without it, with a 95 % interval by bootstrap over the pictures.
+
+Captions: Flickr8k's dev photographs, described by the captions of its training photographs without
+any fit: by the neighbours' caption that agrees most with the others, and by a composed one.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,12 @@ from numpy.typing import NDArray
 from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, with_interval
 from ravl.encoders.base import Array
+from ravl.evaluation.generation import compare_texts, measure_text
 from ravl.memory import Memory
+from ravl.tasks.caption.consensus import CaptionIndex
+from ravl.tasks.caption.model import CaptionPipeline
+from ravl.tasks.caption.predictor import Pictures, TextPredictor
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.fit import fit
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.labels.targets import LabelTargets
@@ -150,7 +158,46 @@ def run() -> Lines:
             lines += [*whole(world, folder), *classes_later(world, folder)]
             if set_name == "clothing_small":
                 lines += [*few(world, folder, 16), *few(world, folder, 4)]
+        lines += captions(folder)
     return lines
+
+
+def captions(folder: Path) -> Lines:
+    """Flickr8k's dev photographs, described by the captions of the others; nothing is trained."""
+    with memory_of("flickr8k", folder) as memory:
+        found = read_labelled(memory, memory, CaptionTargets().of)
+        held = np.array([row.columns["split"] == "dev" for row in found.rows])
+        memory.delete(where='split = "dev"')
+        predictor, index = CaptionPipeline(memory)._ready()
+        texts = [row.texts for row, judged in zip(found.rows, held, strict=True) if judged]
+        features, groups = found.features[held], found.groups[held]
+        said: dict[str, list[str]] = {}
+        began = time.process_time()
+        for name, composes in (("consensus of 100 neighbours", False), ("composed", True)):
+            who = replace(predictor, composes=composes)
+            said[name] = [text for part in _parts(features) for text in _texts(who, index, part)]
+            seconds = (time.process_time() - began) / len(features)
+            began = time.process_time()
+    line = {"set": "flickr8k", "case": "captions, nothing trained"}
+    scores = {n: measure_text("captions", its, texts, groups=groups) for n, its in said.items()}
+    gain = compare_texts(
+        "captions", said["composed"], said["consensus of 100 neighbours"], texts, groups=groups
+    )
+    lines = [
+        {**line, "answer": n, "CIDEr-D": str(s["CIDEr-D"]), "BLEU-4": s["BLEU-4"].percent()}
+        for n, s in (*scores.items(), ("gain", gain))
+    ]
+    return [*lines, {**line, "answer": "composed", "CPU seconds a caption": round(seconds, 2)}]
+
+
+def _parts(features: Array, size: int = 50) -> list[Array]:
+    return [features[i : i + size] for i in range(0, len(features), size)]
+
+
+def _texts(predictor: TextPredictor, index: CaptionIndex, features: Array) -> list[str]:
+    near = predictor.neighbours(features, index)
+    recalled = predictor.recall(features, near, index)
+    return [found.best for found in predictor.propose(Pictures(features), index, near, recalled)]
 
 
 def whole(world: World, folder: Path) -> Lines:

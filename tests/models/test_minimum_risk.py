@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 import pytest
 
 from ravl.evaluation.generation.words import LONGEST, words_of
 from ravl.models.consensus import Phrases
 from ravl.models.minimum_risk import LONGEST_SENTENCE, Risk
-from ravl.models.ngrams import NgramModel
+from ravl.models.ngrams import END, NgramModel
 
 TEXTS = ["a brown dog runs on the beach", "a dog runs on the grass", "a brown cat sleeps"]
 WEIGHTS = np.array([0.6, 0.5, 0.2], np.float32)
@@ -20,7 +22,7 @@ def risk_of(lengths: np.ndarray | None = None, fluency: float = 0.0) -> tuple[Ri
 
     def gain(gram: tuple[str, ...]) -> float:
         said = float(expected[phrases.places[gram]]) if gram in phrases.places else 0.0
-        return phrases.rarity(gram) * said / LONGEST**0.5
+        return phrases.rarity(gram) * said / sqrt(LONGEST)
 
     flat = np.ones(LONGEST_SENTENCE + 1, np.float32)
     return Risk(phrases.rarity, gain, flat if lengths is None else lengths, fluency), phrases
@@ -75,6 +77,15 @@ def test_fluency_prefers_what_is_usual() -> None:
     texts = [*TEXTS, "a dog runs on the grass", "a dog runs on the grass"]
     found = risk_of(fluency=10.0)[0].sentences(model_of(texts))
     assert " ".join(found[0].words) == "a dog runs on the grass"
+
+
+def test_the_least_usual_word_is_known() -> None:
+    model = model_of(TEXTS)
+    words = tuple(words_of("a brown dog runs on the beach"))
+    chances = [model.log_probability(words[:i], w) for i, w in enumerate((*words, END))]
+    found = risk_of()[0].sentence(model, words)
+    assert found.oddest == min(chances)
+    assert found.usual == pytest.approx(sum(chances))
 
 
 def test_circles_end() -> None:

@@ -30,6 +30,7 @@ class Sentence:
         gains: agreement of its n-grams of each length, before these are normalised.
         squares: squared norm of the n-grams of each length.
         usual: log probability by the n-gram model.
+        oddest: that of its least usual word, its end among them.
         score: what the search maximises.
     """
 
@@ -37,6 +38,7 @@ class Sentence:
     gains: tuple[float, ...] = (0.0,) * LONGEST
     squares: tuple[float, ...] = (0.0,) * LONGEST
     usual: float = 0.0
+    oddest: float = 0.0
     score: float = 0.0
 
     @property
@@ -92,10 +94,11 @@ class Risk:
     def ended(self, model: NgramModel, sentence: Sentence) -> Sentence:
         """The same as a whole sentence."""
         words = sentence.words
-        usual = sentence.usual + model.log_probability(words, END)
+        end = model.log_probability(words, END)
+        usual, oddest = sentence.usual + end, min(sentence.oddest, end)
         agreement = sentence.agreement * float(self.lengths[len(words)])
         score = agreement + self.fluency * usual / (len(words) + 1)
-        return Sentence(words, sentence.gains, sentence.squares, usual, score)
+        return Sentence(words, sentence.gains, sentence.squares, usual, oddest, score)
 
     def _extended(self, model: NgramModel, sentence: Sentence, word: str) -> Sentence:
         before, words = sentence.words, (*sentence.words, word)
@@ -106,10 +109,11 @@ class Risk:
             if not count:  # said again it helps no more, as in CIDEr-D
                 gains[n - 1] += self.gain(gram)
             squares[n - 1] += (2 * count + 1) * self.rarity(gram) ** 2
-        usual = sentence.usual + model.log_probability(before, word)
-        made = Sentence(words, tuple(gains), tuple(squares), usual)
+        probability = model.log_probability(before, word)
+        usual, oddest = sentence.usual + probability, min(sentence.oddest, probability)
+        made = Sentence(words, tuple(gains), tuple(squares), usual, oddest)
         score = made.agreement + self.fluency * usual / len(words)
-        return Sentence(words, made.gains, made.squares, usual, score)
+        return Sentence(words, made.gains, made.squares, usual, oddest, score)
 
 
 def _count(words: Words, gram: Words) -> int:

@@ -11,6 +11,7 @@ from ravl.data import Example
 from ravl.evaluation.generation.words import words_of
 from ravl.memory import Memory
 from ravl.retrieval.datastore import read_datastore
+from ravl.tasks.caption import composer
 from ravl.tasks.caption.composer import Captions
 from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.proposals import BY_COMPOSER
@@ -65,6 +66,15 @@ def test_new_sentences_and_whole_ones_are_in_one_order(captions: Captions) -> No
     rows = [captions.row_of(s.words) for s in found]
     assert BY_COMPOSER in rows
     assert {0, 1, 2} <= set(rows)
+
+
+def test_a_sentence_that_is_like_no_caption_comes_later(
+    captions: Captions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composer, "CLOSEST", -100.0)
+    assert captions.row_of(captions.composed()[0].words) == BY_COMPOSER
+    monkeypatch.setattr(composer, "CLOSEST", 100.0)
+    assert captions.row_of(captions.composed()[0].words) != BY_COMPOSER
 
 
 def test_a_rows_own_words_are_given_as_it_wrote_them(captions: Captions) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -31,6 +31,9 @@ CONTEXT = 3  # words before each word that some caption of the pool has there, t
 ORDER = 5  # of the n-gram model
 FLUENCY = 0.2  # of the agreement of the best caption
 KEPT = 50  # sentences that are kept of a search
+# What tells them apart beside their score, of the agreement of the best caption: the log
+# probability of the least usual word, and the similarity to the caption that is most like it.
+ODDEST, CLOSEST = 0.04, 0.3
 SAID_BY = 100  # captions that are named as evidence of a text
 
 
@@ -120,7 +123,21 @@ class Captions:
         for words in pool[:KEPT]:
             if words not in found and len(words) <= LONGEST_SENTENCE:
                 found[words] = risk.sentence(model, words)
-        return sorted(found.values(), key=lambda s: -s.score)
+        return self._sensible(list(found.values()))
+
+    def _sensible(self, sentences: Sequence[Sentence]) -> list[Sentence]:
+        """The best first; those that no caption is like may be usual in each part and mean nothing.
+
+        ``score`` becomes what they are ordered by.
+        """
+        vectors = self.index.phrases([" ".join(s.words) for s in sentences])
+        closest = alike(vectors, self.vectors[self.order[:POOL]]).max(axis=1)
+        best = max(float(self.worth[self.order[0]]), 0.0)
+        ordered = [
+            replace(s, score=s.score + best * (ODDEST * s.oddest + CLOSEST * float(close)))
+            for s, close in zip(sentences, closest, strict=True)
+        ]
+        return sorted(ordered, key=lambda s: -s.score)
 
     def _risk(self) -> Risk:
         phrases, expected = self.index.phrases, self.expected
