@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravl.models.vote import CAP, Vote, cap_shares, rebalance
+from ravl.models.vote import CAP, RIDGE_CAP, Vote, cap_shares, rebalance
 from tests.labelled import near_of
 
 TWO = np.eye(2, dtype=np.float32)
@@ -134,3 +136,46 @@ def test_as_json():
     assert Vote.from_json(vote.to_json()) == vote
     older = {"k": 16, "temperature": 0.08, "balance": 0.5}
     assert Vote.from_json(older) == vote
+
+
+def test_weights_of_neighbours_count_as_far_as_the_vote_asks():
+    near = replace(
+        near_of([[0, 1, 2, -1]], [[0.9, 0.5, 0.5, 0]]),
+        weights=np.array([[0, 1, 3, 0]], np.float32),
+    )
+    whole = Vote(4, 0.08, cap=1.0, ridge=1.0).shares(near)[0]
+    np.testing.assert_allclose(whole, [0, 0.5, 0.5, 0], atol=1e-6)  # few voters share alike
+    plain = Vote(4, 0.08, cap=1.0).shares(near)[0]
+    half = Vote(4, 0.08, cap=1.0, ridge=0.5).shares(near)[0]
+    np.testing.assert_allclose(half, (whole + plain) / 2, atol=1e-6)
+    worth = np.array([1, 0, 1], np.float32)  # the second says nothing
+    np.testing.assert_allclose(
+        Vote(4, 0.08, cap=1.0, ridge=1.0).shares(near, worth)[0], [0, 0, 1, 0], atol=1e-6
+    )
+
+
+def test_no_weighed_row_has_more_than_a_quarter():
+    near = replace(
+        near_of([list(range(20))], [[0.5] * 20]), weights=np.array([[9, *[1] * 19]], np.float32)
+    )
+    shares = Vote(20, 0.08, ridge=1.0).shares(near)[0]
+    assert shares[0] == pytest.approx(RIDGE_CAP)
+    np.testing.assert_allclose(shares[1:], 0.75 / 19, rtol=1e-4)
+
+
+def test_without_weights_similarity_alone_counts():
+    near = near_of([[0, 1]], [[0.9, 0.8]])
+    plain = Vote(2, 0.08).shares(near)
+    np.testing.assert_array_equal(Vote(2, 0.08, ridge=1.0).shares(near), plain)
+    silent = replace(near, weights=np.zeros((1, 2), np.float32))
+    np.testing.assert_allclose(Vote(2, 0.08, ridge=1.0).shares(silent), plain, atol=1e-6)
+
+
+def test_the_ridge_is_kept_and_checked():
+    vote = Vote(64, 0.08, ridge=0.5)
+    assert Vote.from_json(vote.to_json()) == vote
+    record = {name: value for name, value in vote.to_json().items() if name != "ridge"}
+    assert Vote.from_json(record).ridge == 0  # a run of before
+    for wrong in (-0.1, 1.5, "much"):
+        with pytest.raises(ValueError, match="setting of the vote"):
+            Vote.from_json({**record, "ridge": wrong})

@@ -17,6 +17,7 @@ from ravl.retrieval.datastore import Neighbours
 
 MOST_NEIGHBOURS = 1_000_000
 CAP = 1 / 8  # largest share of a row: one wrong row next to a query cannot decide alone
+RIDGE_CAP = 1 / 4  # the same where neighbours have weights, which the ridge holds down already
 KS = (4, 8, 16, 32, 64)
 TEMPERATURES = (0.02, 0.04, 0.08, 0.16)
 HALVINGS = 60  # of the scale in `cap_shares`, whose range may span thirty orders of magnitude
@@ -39,6 +40,8 @@ class Vote:
 
     Args:
         k: the number of neighbours.
+        ridge: part of a neighbour's share that goes by its weight beside the others, where
+            neighbours have weights (see :class:`Neighbours`); the rest goes by its similarity.
         temperature: a neighbour's weight is exp(similarity / temperature), before capping.
         cap: largest share of one row; it has an effect only if at least 1 / cap rows vote.
         class_balance: each label's mass is divided by its frequency in the datastore to this power.
@@ -48,6 +51,7 @@ class Vote:
     temperature: float = 0.04
     cap: float = CAP
     class_balance: float = 0.0
+    ridge: float = 0.0
 
     def shares(self, neighbours: Neighbours, worth: Array | None = None) -> Array:
         """Each neighbour's share of its query's vote, (n, k); rows sum to 1, or to 0 if empty.
@@ -67,9 +71,14 @@ class Vote:
             counts, nearest.similarity - best, 0
         )  # among the rows that vote, so there is always a voter
         weights = np.exp(ahead / self.temperature) * belief
-        total = weights.sum(1, keepdims=True)
-        shares = weights / np.maximum(total, 1e-12)
-        return cap_shares(shares, self.cap)
+        shares = cap_shares(_parts_of_one(weights), self.cap)
+        if not self.ridge or nearest.weights is None:
+            return shares
+        by_weight = nearest.weights * belief
+        part = self.ridge * (by_weight.sum(1, keepdims=True) > 0)
+        weighed = cap_shares(_parts_of_one(by_weight), RIDGE_CAP)
+        mixed: Array = ((1 - part) * shares + part * weighed).astype(np.float32)
+        return mixed
 
     def __call__(
         self,
@@ -112,13 +121,19 @@ class Vote:
             KeyError, TypeError, ValueError: the record is not that of a vote.
         """
         found = cls(**{"class_balance" if n == "balance" else n: v for n, v in record.items()})
-        numbers = (found.temperature, found.cap, found.class_balance)
+        numbers = (found.temperature, found.cap, found.class_balance, found.ridge)
         if type(found.k) is not int or not all(type(n) in (int, float) for n in numbers):
             raise ValueError("a setting of the vote is not a number")
         sound = found.temperature > 0 and found.cap > 0 and 0 <= found.class_balance < np.inf
-        if not sound or not 0 < found.k < MOST_NEIGHBOURS:
+        if not sound or not 0 <= found.ridge <= 1 or not 0 < found.k < MOST_NEIGHBOURS:
             raise ValueError("a setting of the vote is out of its range")
         return found
+
+
+def _parts_of_one(weights: Array) -> Array:
+    """Weights (n, k) as shares; rows sum to 1, or to 0 if empty."""
+    shares: Array = weights / np.maximum(weights.sum(1, keepdims=True), 1e-12)
+    return shares
 
 
 def cap_shares(shares: Array, cap: float) -> Array:

@@ -8,7 +8,7 @@ near-duplicates, and what is held out for validation and test is in no datastore
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,10 +32,13 @@ class Neighbours:
     Args:
         positions: of rows in the datastore, (n, k), best first, -1 where there are no more.
         similarity: cosines of their keys, (n, k), 0 where there is none.
+        weights: of each beside the others, (n, k), not negative, where keys give them; None where
+            they vote by similarity alone.
     """
 
     positions: Ints
     similarity: Array
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -53,7 +56,8 @@ class Neighbours:
 
     def first(self, k: int) -> Neighbours:
         """The k nearest of them."""
-        return Neighbours(self.positions[:, :k], self.similarity[:, :k])
+        weights = None if self.weights is None else self.weights[:, :k]
+        return Neighbours(self.positions[:, :k], self.similarity[:, :k], weights)
 
     @property
     def mean_similarity(self) -> Array:
@@ -73,18 +77,24 @@ class Neighbours:
         return Neighbours(
             np.where(kept, self.positions, -1),
             np.where(kept, self.similarity, 0).astype(np.float32),
+            None if self.weights is None else np.where(kept, self.weights, 0).astype(np.float32),
         )
 
     def concat(self, others: Neighbours) -> Neighbours:
         """These and those of other queries."""
+        weights = None
+        if self.weights is not None and others.weights is not None:
+            weights = np.vstack([self.weights, others.weights])
         return Neighbours(
             np.vstack([self.positions, others.positions]),
             np.vstack([self.similarity, others.similarity]),
+            weights,
         )
 
     def take(self, chosen: Ints) -> Neighbours:
         """Those of some of the queries."""
-        return Neighbours(self.positions[chosen], self.similarity[chosen])
+        weights = None if self.weights is None else self.weights[chosen]
+        return Neighbours(self.positions[chosen], self.similarity[chosen], weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +170,17 @@ class Datastore:
             count = min(k, len(line))
             positions[i, :count], scores[i, :count] = line[:count], values[:count]
         return Neighbours(positions, scores)
+
+    def weighed(self, neighbours: Neighbours, keys: Array, by: KeyProjection) -> Neighbours:
+        """Neighbours with their weights, where what made the keys gives any.
+
+        Args:
+            neighbours: of n queries.
+            keys: of the queries, (n, d).
+            by: what made these keys and those of the rows.
+        """
+        weights = by.weights(keys, neighbours.positions, self.keys_at)
+        return neighbours if weights is None else replace(neighbours, weights=weights)
 
     def similarity(self, keys: Array, positions: Ints) -> Array:
         """Cosines of queries (n, d) to some rows of each, (n, k); 0 where there is none."""

@@ -7,10 +7,11 @@ stay the same when the retriever is trained again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array, normalise
 
@@ -60,6 +61,21 @@ class KeyProjection:
         centred: Array = signed_power(features, self.power) - self.mean
         found: Array = centred @ self.directions
         return found
+
+    def weights(
+        self,
+        keys: Array,  # noqa: ARG002 (for those that override it)
+        positions: NDArray[np.int64],  # noqa: ARG002 (the same)
+        keys_at: Callable[[NDArray[np.int64]], Array],  # noqa: ARG002 (the same)
+    ) -> Array | None:
+        """The weights of neighbours beside each other, (n, k); None for similarity alone.
+
+        Args:
+            keys: of n queries, (n, d).
+            positions: of their neighbours, (n, k), -1 where there is none.
+            keys_at: gives the keys of some rows, (..., d).
+        """
+        return None
 
     def rotated(self, matrix: Array) -> KeyProjection:
         """Keys that a matrix (d, d') has been applied to, before they are normalised."""

@@ -11,9 +11,12 @@ from PIL import Image
 from ravl.data import QA, Example
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
+from ravl.models.vote import RIDGE_CAP
+from ravl.tasks.ask.keys import WORDS
 from ravl.tasks.ask.model import AskPipeline
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.targets import ask_task
+from ravl.tasks.ask.words import COLUMNS
 from ravl.tasks.model import load
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked
@@ -37,7 +40,7 @@ class OnlyLatin(ColourEncoder):
 def test_entries_are_rows_about_one_question(shop):
     datastore = ask_task(shop).datastore(shop)
     assert len(datastore) == 96
-    assert datastore.features.shape == (96, 96)
+    assert datastore.features.shape == (96, 96 + COLUMNS)
     first, second = datastore.rows[:2]
     assert first.id == second.id
     assert datastore.groups[0] == datastore.groups[1]  # whoever hides one hides the other
@@ -48,9 +51,9 @@ def test_entries_are_rows_about_one_question(shop):
     keys = task.keys(datastore.features)
     similarity = keys(datastore.features) @ keys(datastore.features).T
     w, pictures = keys.weight, keys.pictures(datastore.features[:, :48])
-    assert similarity[0, 1] == pytest.approx(
-        w * datastore.features[0, 48:] @ datastore.features[1, 48:] + 1 - w, abs=1e-3
-    )
+    asked_alike = (1 - WORDS) * datastore.features[0, 48:96] @ datastore.features[1, 48:96]
+    asked_alike += WORDS * datastore.features[0, 96:] @ datastore.features[1, 96:]
+    assert similarity[0, 1] == pytest.approx(w * asked_alike + 1 - w, abs=1e-3)
     assert similarity[0, 2] == pytest.approx(w + (1 - w) * pictures[0] @ pictures[2], abs=1e-3)
 
 
@@ -64,7 +67,7 @@ def test_the_memory_alone_answers(shop):
         assert not kind.quoted | kind.abstained
         best = kind.evidence[0]
         assert best.says == (KIND, colour)
-        assert 0 < best.share <= 1 / 8 + 1e-6
+        assert 0 < best.share <= RIDGE_CAP + 1e-6
         assert sum(e.share for e in kind.evidence) == pytest.approx(1, abs=1e-4)
     assert "red" in str(model.predict(draw(0, "red"), KIND)[0])
 
@@ -94,9 +97,10 @@ def test_it_follows_the_memory(shop, tmp_path):
     assert model.predict(draw(3, "purple"), KIND)[0].answer != "purple"
     shop.add(asked(tmp_path / "more", 8, ["red"], 100))
     rows = asked(tmp_path / "new", 8, ["red"], 200)
-    path = tmp_path / "purple.png"
-    draw(5, "purple").save(path)
-    shop.add([Example(f"p{i}", path, qa=(QA(KIND, ("purple",)),)) for i in range(8)])
+    paths = [tmp_path / f"purple_{i}.png" for i in range(4, 20)]
+    for i, path in enumerate(paths, 4):
+        draw(i, "purple").save(path)
+    shop.add([Example(path.name, path, qa=(QA(KIND, ("purple",)),)) for path in paths])
     assert model.predict(draw(3, "purple"), KIND)[0].answer == "purple"
     assert rows
 

@@ -9,8 +9,9 @@ from ravl.data import QA, Example
 from ravl.memory import Row
 from ravl.tasks.ask.entries import entries_of
 from ravl.tasks.ask.keys import AskKeys
-from ravl.tasks.ask.targets import AnswerTargets, ask_task
+from ravl.tasks.ask.targets import WORDS, AnswerTargets, ask_task
 from ravl.tasks.ask.vectors import kept_vectors
+from ravl.tasks.ask.words import COLUMNS
 from ravl.tasks.labels.targets import LabelTargets
 from tests.helpers import ColourEncoder
 from tests.tasks.ask.asked import asked
@@ -44,11 +45,14 @@ def test_linear_features_of_picture_and_question(empty, tmp_path):
     found = task.standard(datastore.features)(datastore.features)
     spread = found.std(0) * np.sqrt(48)
     np.testing.assert_allclose(spread[:48], 1, atol=1e-3)
-    np.testing.assert_allclose(spread[48:], 2, atol=1e-2)
+    np.testing.assert_allclose(spread[48:96], 2, atol=1e-2)
+    words = datastore.features[:, 96:]
+    assert words.shape == (32, COLUMNS)
+    np.testing.assert_allclose(found[:, 96:], WORDS * (words - words.mean(0)), atol=1e-5)
     questions = task.blind().standard(datastore.features[:, 48:])
-    assert questions(datastore.features[:, 48:]).shape == (32, 48)
+    assert questions(datastore.features[:, 48:]).shape == (32, 48 + COLUMNS)
     texts, has = task.text_vectors(datastore)
-    np.testing.assert_allclose(texts, datastore.features[:, 48:])
+    np.testing.assert_allclose(texts, datastore.features[:, 48:96])
     assert has.all()
 
 
@@ -57,6 +61,8 @@ def test_keys_as_arrays(empty, tmp_path):
     datastore = ask_task(empty).datastore(empty)
     keys = ask_task(empty).keys(datastore.features)
     again = AskKeys.from_arrays(keys.arrays())
+    with pytest.raises(ValueError, match="512 columns of words, not 0"):
+        AnswerTargets("ask", width=48).keys_of(keys.arrays())
     assert again.weight == pytest.approx(keys.weight)
     np.testing.assert_allclose(again(datastore.features), keys(datastore.features), atol=1e-6)
 
@@ -64,8 +70,13 @@ def test_keys_as_arrays(empty, tmp_path):
 def test_targets_as_json():
     ask = AnswerTargets("ask", width=48)
     record = {"task": "ask", "column": None, "generated": False, "width": 48}
-    assert ask.to_json() == record
-    assert AnswerTargets.from_json({**record, "level": "vote"}) == ask
+    assert ask.to_json() == {**record, "words": 0}
+    assert AnswerTargets.from_json({**record, "level": "vote"}) == ask  # a run of before
+    worded = AnswerTargets("ask", width=48, words=512)
+    assert AnswerTargets.from_json(worded.to_json()) == worded
+    for odd in (-1, 10**9):
+        with pytest.raises(ValueError, match="columns of words"):
+            AnswerTargets.from_json({**record, "words": odd})
     tag = LabelTargets("tag", "keywords", generated=True)
     assert LabelTargets.from_json(tag.to_json()) == tag
 

@@ -64,7 +64,7 @@ def zero_shot_answers(data: FitData) -> Array:
     assert isinstance(task, AnswerTargets)
     features = data.test.queries.features
     names = label_vectors(encoder, data.labels, data.settings.prompt_templates)
-    both = encoder.project(features[:, : task.width]) + features[:, task.width :]
+    both = encoder.project(features[:, : task.width]) + task.vectors_of(features)
     return zero_shot(both, names, exclusive=True)
 
 

@@ -15,7 +15,7 @@ from ravl.runs.generated import Filled
 from ravl.store.blocks import BlockList, Blocks, Edit
 from ravl.store.space import TEXT_BITS
 from ravl.tasks.ask.entries import entries_of, question_of
-from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.ask.vectors import question_features
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,7 +25,7 @@ class EntryView(View):
     Args:
         counts: entries of each row with a picture, (N,).
         pictures: stamps of the features of each entry's picture, (M,).
-        questions: vectors of the entries' questions, (M, D).
+        questions: vectors of the entries' questions and their words, (M, D + words).
     """
 
     counts: Ints
@@ -35,7 +35,7 @@ class EntryView(View):
 
 @dataclass(frozen=True, eq=False)
 class EntryFeatures:
-    """Features (M, F + D) of entries: their picture's, and their question's vector after them."""
+    """Features (M, F + D + words) of entries: their picture's, and their question's after them."""
 
     pictures: Features
     owners: Ints
@@ -43,11 +43,11 @@ class EntryFeatures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(M, F + D)."""
+        """(M, F + D + words)."""
         return len(self.owners), self.pictures.shape[1] + self.questions.shape[1]
 
     def __getitem__(self, positions: Ints) -> Array:
-        """Those of some entries, (..., F + D)."""
+        """Those of some entries, (..., F + D + words)."""
         parts = self.pictures[self.owners[positions]], self.questions[positions]
         return np.concatenate(parts, axis=-1)
 
@@ -58,11 +58,12 @@ class Entries(Followed[View]):
     Args:
         memory: to follow.
         filled: with generated answers where people gave none; None for people's alone.
+        words: columns of the questions' words.
     """
 
-    def __init__(self, memory: Memory, filled: Filled | None) -> None:
+    def __init__(self, memory: Memory, filled: Filled | None, words: int) -> None:
         super().__init__()
-        self._memory, self._filled = memory, filled
+        self._memory, self._filled, self._words = memory, filled, words
 
     def follow(self, known: tuple[View, View] | None, view: View) -> View:
         """Only entries of rows that say something else are made anew."""
@@ -89,7 +90,7 @@ class Entries(Followed[View]):
         seen = stamps if old is None else _seen(old, ids, stamps, pictures, rows)
         edit = Edit.all(len(ids)) if old is None else Edit.between(old.ids, old.seen, ids, seen)
         asked = [question_of(entry) for entry in rows.at(edit.added)]
-        fresh = question_vectors(self._memory, asked)
+        fresh = question_features(self._memory, asked, self._words)
         questions = Blocks.of(fresh) if old is None else old.questions.edited(edit, fresh)
         return EntryView(
             ids=ids,
@@ -119,12 +120,16 @@ def _seen(old: EntryView, ids: Ints, stamps: Ints, pictures: Ints, rows: BlockLi
     return seen
 
 
-def question_lookups(view: View) -> tuple[Made, Made]:
+def question_lookups(view: View, words: int) -> tuple[Made, Made]:
     """The questions' vectors (D,) of entries by their position, and which have one."""
     assert isinstance(view, EntryView)
+    dimension = view.questions.shape[1] - words
+
+    def vectors(rows: Ints) -> Array:
+        return view.questions[rows][..., :dimension]
 
     def has(rows: Ints) -> Array:
-        found: Array = np.abs(view.questions[rows]).max(axis=-1, initial=0) > 0
+        found: Array = np.abs(vectors(rows)).max(axis=-1, initial=0) > 0
         return found
 
-    return Made(len(view), lambda rows: view.questions[rows]), Made(len(view), has)
+    return Made(len(view), vectors), Made(len(view), has)

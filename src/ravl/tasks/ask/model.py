@@ -29,7 +29,7 @@ from ravl.tasks.ask.live_knowledge import KnowledgeSource
 from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.targets import AnswerTargets, ask_task, nothing_asked
-from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.ask.vectors import question_features, question_vectors
 from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import EvidenceSource, LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
@@ -178,7 +178,8 @@ class AskPipeline:
         """Questions about pictures, of which there may be one for all."""
         seen = self._look(pictures)[np.arange(len(questions)) % len(pictures)]
         asked = [question[:LONGEST] for question in questions]
-        return Queries(np.hstack([seen, question_vectors(self.memory, asked)]), texts=asked)
+        read = question_features(self.memory, asked, self._task.words)
+        return Queries(np.hstack([seen, read]), texts=asked)
 
     def _look(self, pictures: Sequence[Picture | str]) -> Array:
         """Features of pictures by the memory's tower, (n, F)."""
@@ -280,7 +281,7 @@ class AskPipeline:
     def _measure(self, pictures: KeyProjection) -> None:
         """Compare entries by a projection of the memory's own, where nothing has been fitted."""
         if self._keys is None or self._keys.pictures is not pictures:
-            self._keys = AskKeys(pictures)
+            self._keys = AskKeys(pictures, words=self._task.words)
             self._labels = LabelSource(self.memory, self._task, self._keys, None)
 
     def _least(self, abstain: float | None) -> float:
@@ -330,9 +331,9 @@ class AskPipeline:
         """Whether any answered question among the neighbours asks the same kind of thing."""
         assert found.neighbours is not None
         line = found.neighbours.positions[i]
-        neighbours = datastore.features_at(line[line >= 0])[:, self._task.width :]
+        neighbours = datastore.features_at(line[line >= 0])
         vector = question_vectors(self.memory, [question])[0]
-        return bool((neighbours @ vector).max(initial=-1) >= NEAR)
+        return bool((self._task.vectors_of(neighbours) @ vector).max(initial=-1) >= NEAR)
 
 
 def check_base(run: Run, memory: Memory) -> None:

@@ -28,25 +28,30 @@ from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.live_entries import Entries, question_lookups
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.ask.vectors import question_features
+from ravl.tasks.ask.words import COLUMNS, MOST_COLUMNS
 from ravl.tasks.labels.targets import LabelTargets
 
-QUESTION = 2.0  # how much a question's features count beside the picture's, for a linear map
+QUESTION = 2.0  # how much a question's vector counts beside the picture's, for a linear map
+WORDS = 2.0  # the same of its words
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerTargets(LabelTargets):
     """One answer to a question; examples are entries, see :mod:`ravl.tasks.ask.entries`.
 
-    Features of an entry are those of its picture, and its question's vector by the base encoder
-    after them; a question in a language that it does not read has zeros.
+    Features of an entry are those of its picture, its question's vector by the base encoder, and
+    the question's words. A question in a language that the encoder does not read has a vector of
+    zeros.
 
     Args:
         width: F, of a picture's features; 0 for questions alone.
+        words: columns of the words, see :mod:`ravl.tasks.ask.words`; 0 for a run that has none.
     """
 
     name: str = AskTask.name
     width: int = 0
+    words: int = 0
 
     @property
     def asks(self) -> bool:
@@ -86,9 +91,9 @@ class AnswerTargets(LabelTargets):
     def examples(
         self, rows: Sequence[Row], features: Array, memory: Memory
     ) -> tuple[list[Row], Array, Ints]:
-        """Entries, their features (m, F + D), and the position of each one's picture."""
+        """Entries, their features (m, F + D + words), and the position of each one's picture."""
         entries, owners = entries_of(rows)
-        questions = question_vectors(memory, [question_of(e) for e in entries])
+        questions = question_features(memory, [question_of(e) for e in entries], self.words)
         return entries, np.hstack([features[owners], questions]), owners
 
     def datastore(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:  # type: ignore[override]
@@ -109,8 +114,9 @@ class AnswerTargets(LabelTargets):
     def source(self, memory: Memory) -> Source:
         """All entries of the memory, as a live view."""
         filled = memory.live.shared("filled", Filled) if self.generated else None
-        key = ("entries", self.generated)
-        return Source(memory.live, memory.live.shared(key, lambda: Entries(memory, filled)))
+        key = ("entries", self.generated, self.words)
+        made = memory.live.shared(key, lambda: Entries(memory, filled, self.words))
+        return Source(memory.live, made)
 
     def texts(
         self,
@@ -118,26 +124,37 @@ class AnswerTargets(LabelTargets):
         memory: Memory,  # noqa: ARG002 (others read it)
     ) -> tuple[Made, Made]:
         """The questions' vectors."""
-        return question_lookups(view)
+        return question_lookups(view, self.words)
 
     def keys(self, features: Array) -> AskKeys:  # type: ignore[override]
         """Keys with the usual weight."""
-        return AskKeys(KeyProjection.of(features[:, : self.width]))
+        return AskKeys(KeyProjection.of(features[:, : self.width]), words=self.words)
 
     def keys_of(self, arrays: Mapping[str, Array]) -> AskKeys:  # type: ignore[override]
-        """Keys out of a file of arrays."""
-        return AskKeys.from_arrays(arrays)
+        """Keys out of a file of arrays; ValueError where their words are others than the task's."""
+        keys = AskKeys.from_arrays(arrays)
+        if keys.words != self.words:
+            raise ValueError(f"the keys have {keys.words:,} columns of words, not {self.words:,}")
+        return keys
 
     def standard(self, features: Array) -> Standardizer:
-        """Picture and question each made fit for itself."""
-        if not self.width:
-            return Standardizer.of(features)
-        picture = Standardizer.of(features[:, : self.width])
-        return picture.then(Standardizer.of(features[:, self.width :]), QUESTION)
+        """Picture, vector and words of the question each made fit for itself."""
+        found = Standardizer.of(self.vectors_of(features))
+        if self.width:
+            found = Standardizer.of(features[:, : self.width]).then(found, QUESTION)
+        if not self.words:
+            return found
+        words = features[:, -self.words :]
+        weight = WORDS if self.width else WORDS / QUESTION
+        return found.then(Standardizer(1.0, words.mean(0), np.ones(self.words, np.float32)), weight)
+
+    def vectors_of(self, features: Array) -> Array:
+        """The question's vectors (n, D) in features (n, F + D + words)."""
+        return features[:, self.width : features.shape[1] - self.words]
 
     def text_vectors(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]]:
         """The questions' vectors."""
-        vectors = np.ascontiguousarray(datastore.features[:, self.width :])
+        vectors = np.ascontiguousarray(self.vectors_of(datastore.features))
         return vectors, np.abs(vectors).max(axis=1, initial=0) > 0
 
     def blind(self) -> AnswerTargets:
@@ -151,12 +168,16 @@ class AnswerTargets(LabelTargets):
             "column": None,
             "generated": self.generated,
             "width": self.width,
+            "words": self.words,
         }
 
     @classmethod
     def from_json(cls, record: JsonRecord) -> Self:
-        """The inverse of :meth:`to_json`, from a whole ``run.json``."""
-        return cls(record["task"], None, bool(record.get("generated")), int(record["width"]))
+        """The inverse of :meth:`to_json`, from a whole ``run.json``; ValueError for odd words."""
+        generated, words = bool(record.get("generated")), int(record.get("words", 0))
+        if not 0 <= words <= MOST_COLUMNS:
+            raise ValueError(f"{words:,} columns of words; 0 to {MOST_COLUMNS:,} are allowed")
+        return cls(record["task"], None, generated, int(record["width"]), words)
 
     def text_scores(
         self,
@@ -182,7 +203,7 @@ class AnswerTargets(LabelTargets):
 
 def ask_task(memory: Memory) -> AnswerTargets:
     """The task for a memory's pictures."""
-    return AnswerTargets(width=memory.encoder.feature_dimension)
+    return AnswerTargets(width=memory.encoder.feature_dimension, words=COLUMNS)
 
 
 def nothing_asked(memory: Memory) -> DataError:

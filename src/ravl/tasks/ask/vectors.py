@@ -20,6 +20,7 @@ from ravl.encoders.base import Array, Encoder
 from ravl.files.whole_file import whole_file
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
+from ravl.tasks.ask.words import word_vectors
 
 FEW = 64  # texts that are read again rather than written to a file
 KEPT = 200_000  # texts in a file; then it begins anew
@@ -33,6 +34,18 @@ def question_vectors(memory: Memory, texts: Sequence[str]) -> Array:
     found = kept_vectors(base, texts)
     found[[not base.supports_language(text) for text in texts]] = 0
     return found
+
+
+def question_features(memory: Memory, texts: Sequence[str], words: int) -> Array:
+    """What keys and models see of questions: their vectors and words, (n, D + words).
+
+    Args:
+        memory: whose base encoder reads them.
+        texts: n questions.
+        words: columns of :func:`ravl.tasks.ask.words.word_vectors`, 0 for none.
+    """
+    vectors = question_vectors(memory, texts)
+    return np.hstack([vectors, word_vectors(texts, words)]) if words else vectors
 
 
 def kept_vectors(base: Encoder, texts: Sequence[str]) -> Array:

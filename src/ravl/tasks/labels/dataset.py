@@ -204,6 +204,7 @@ def seen_by(
     neighbours = datastore.neighbours(
         looked, depth, part.shown, speaking if among is None else speaking & among
     )
+    neighbours = datastore.weighed(neighbours, looked, keys)
     return neighbours, neighbours if speaking.all() else datastore.neighbours(
         looked, depth, part.shown, among
     )

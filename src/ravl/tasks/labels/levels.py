@@ -28,6 +28,7 @@ MUCH = 1_000_000  # examples times labels, fewer folds too: hundreds of answers 
 BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 NAMED = 100  # examples of a named validation part that are enough to choose by
+RIDGES = (0.5, 1.0)  # parts of the vote that go by the neighbours' weights
 MEANS_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the class means beside the vote
 
 
@@ -106,7 +107,20 @@ def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
                 value = log_loss(found, side.targets, data.task.exclusive)
                 if value < least - 1e-4:
                     best, least = vote, value
-    return best
+    return best if neighbours.weights is None else _best_ridge(data, side, label_matrix, best)
+
+
+def _best_ridge(data: FitData, side: Split, label_matrix: LabelMatrix, plain: Vote) -> Vote:
+    """The vote, by the neighbours' weights as far as that makes the targets likelier."""
+    labels = label_matrix.labels[:, : label_matrix.known]
+
+    def loss(vote: Vote) -> float:
+        votes = vote(side.neighbours, labels, label_matrix.worth)
+        smooth = vote_gate(votes, side.targets, data.task.exclusive).smoothed_votes(votes)
+        return log_loss(smooth, side.targets, data.task.exclusive)
+
+    k = data.settings.k or max(KS)
+    return min([plain, *(replace(plain, k=k, ridge=ridge) for ridge in RIDGES)], key=loss)
 
 
 def _best_means(

@@ -197,7 +197,9 @@ class LabelPredictor:
         """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
         keys = self.keys(queries.features)
-        return label_matrix.datastore.neighbours(keys, wanted, hidden, label_matrix.worth > 0)
+        datastore = label_matrix.datastore
+        found = datastore.neighbours(keys, wanted, hidden, label_matrix.worth > 0)
+        return datastore.weighed(found, keys, self.keys)
 
     def evidence(self, label_matrix: LabelMatrix, memory: Memory) -> EvidenceArrays | None:
         """What the reader reads of the datastore's rows; None where there is no reader."""
