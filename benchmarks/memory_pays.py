@@ -15,6 +15,9 @@ the fitted answer without it, with a 95 % interval by bootstrap over the picture
 
 Captions: Flickr8k's dev photographs, described by the captions of its training photographs without
 any fit: by the neighbours' caption that agrees most with the others, and by a composed one.
+
+Questions: DAQUAR, see `benchmarks/memory_pays_questions.py`; its logistic regression sees the
+picture, the sentence vector and TF-IDF of the question's words.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.labelled import memory_of
+from benchmarks.memory_pays_questions import questions
 from benchmarks.report import Lines, with_interval
 from ravl.encoders.base import Array
 from ravl.evaluation.generation import compare_texts, measure_text
@@ -158,7 +162,7 @@ def run() -> Lines:
             lines += [*whole(world, folder), *classes_later(world, folder)]
             if set_name == "clothing_small":
                 lines += [*few(world, folder, 16), *few(world, folder, 4)]
-        lines += captions(folder)
+        lines += [*captions(folder), *questions(folder)]
     return lines
 
 

@@ -28,6 +28,7 @@ SETS: dict[str, tuple[int, str, tuple[str, ...]]] = {  # pictures, held-out part
     "openclipart": (48, "test", ("captions", "tags", "category")),
     "tuxpaint_stamps": (48, "test", ("captions", "captions_i18n", "category")),
     "flickr8k": (60, "dev", ("captions", "split")),
+    "daquar": (60, "train", ("question", "answer")),
 }
 
 
@@ -67,6 +68,8 @@ def paint(folder: Path, name: str) -> None:
                 "captions_i18n": {"zh_CN": f"{CHINESE[kind]} {i}"},
                 "tags": [word, colour, "painted"],
                 "category": word,
+                "question": ("what colour is it?", f"what is {colour}?")[i % 2],
+                "answer": (colour, word)[i % 2],
             }
             image = f"images/{word}__{colour}__{i:02d}.jpg"
             picture(kind, COLOURS[colour], i).save(folder / image, quality=95)
