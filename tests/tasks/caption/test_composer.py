@@ -100,6 +100,14 @@ def test_captions_that_say_a_phrase_are_behind_it(captions: Captions) -> None:
     assert behind.said_by(captions.index, 0) == "A brown dog is running on the beach ."
 
 
+def test_each_phrase_has_a_row_that_says_it(captions: Captions) -> None:
+    found = captions.parts("A black dog is running on the beach, said Sue.")
+    assert found == {"A black dog is running on the": 1, "beach": 0}
+    assert captions.parts("A brown dog is running on the beach .") == {
+        "A brown dog is running on the beach": 0
+    }
+
+
 def test_texts_without_a_word_compose_nothing(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     draw(0, "red").save(file)

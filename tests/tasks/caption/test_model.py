@@ -69,6 +69,36 @@ def test_a_row_that_is_added_counts_at_once(memory: Memory, tmp_path: Path) -> N
     assert "cyan" not in model.predict([target], k=4)[0].text
 
 
+def test_an_edited_memory_composes_as_one_opened_anew(memory: Memory, tmp_path: Path) -> None:
+    model = CaptionPipeline(memory)
+    pictures = [draw(70 + i, colour) for i, colour in enumerate(COLOURS)]
+    model.predict(pictures)
+    memory.update("0", texts=("a red picture with a hat",))
+    memory.delete(["8", "9"])
+    draw(71, "red").save(tmp_path / "new.png")
+    memory.add([Example("new", tmp_path / "new.png", texts=("a red picture with a new hat",))])
+    found = model.predict(pictures)
+    with Memory.open(memory.path, memory.encoder) as other:
+        anew = CaptionPipeline(other).predict(pictures)
+    assert [a.text for a in found] == [a.text for a in anew]
+    assert any("hat" in a.text for a in found)
+
+
+def test_a_composed_caption_names_who_says_its_phrases(memory: Memory, red: Image.Image) -> None:
+    (found,) = CaptionPipeline(memory).predict([red])
+    assert " ".join(found.parts).lower() == found.text.lower()
+    for phrase, id in found.parts.items():
+        row = memory.get(id)
+        assert any(phrase.lower() in text.lower() for text in row.texts)
+    assert found.to_json()["parts"] == found.parts
+
+
+def test_a_column_stays_whole(memory: Memory, red: Image.Image) -> None:
+    (found,) = CaptionPipeline(memory, column="code").predict([red])
+    assert not found.parts
+    assert not found.written
+
+
 def test_another_column_can_be_the_text(memory: Memory, red: Image.Image) -> None:
     (found,) = CaptionPipeline(memory, column="code").predict([red])
     assert found.text == '{"c": "red"}'

@@ -12,7 +12,7 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.evaluation.generation.cider import SIGMA
-from ravl.evaluation.generation.words import LONGEST, words_of
+from ravl.evaluation.generation.words import LONGEST, WORDS, words_of
 from ravl.models.consensus import KNOWN, Phrases, alike
 from ravl.models.kernel_ridge import ridge_weights
 from ravl.models.minimum_risk import LONGEST_SENTENCE, Risk, Sentence
@@ -40,6 +40,10 @@ SAID_BY = 100  # captions that are named as evidence of a text
 @lru_cache(maxsize=KNOWN)
 def _words(text: str) -> Words:
     return tuple(words_of(text))
+
+
+def _spaced(words: Sequence[str]) -> str:
+    return f" {' '.join(words)} "
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,5 +199,34 @@ class Captions:
         owners = self.index.row_texts.owners[self.texts]
         support = self.worth[best].clip(0, 1).astype(np.float32)
         return ConsensusTexts(
-            self.texts[best], support, owners[best], self.texts[voters], shares.astype(np.float32)
+            self.texts[best],
+            support,
+            owners[best],
+            self.texts[voters],
+            shares.astype(np.float32),
+            self,
         )
+
+    def parts(self, text: str) -> dict[str, int]:
+        """The longest phrases of a text that captions say, and the row of the best of these each.
+
+        Args:
+            text: composed, written, or a caption. Words that no caption says are passed over.
+        """
+        captions = [(_spaced(self.words[i]), i) for i in self.order[:POOL].tolist()]
+        owners = self.index.row_texts.owners[self.texts]
+        written = WORDS.findall(text)
+        found: dict[str, int] = {}
+        start = 0
+        while start < len(written):
+            saying, end = captions, start
+            while end < len(written):
+                phrase = _spaced([word.lower() for word in written[start : end + 1]])
+                still = [(caption, i) for caption, i in saying if phrase in caption]
+                if not still:
+                    break
+                saying, end = still, end + 1
+            if end > start:
+                found[" ".join(written[start:end])] = int(owners[saying[0][1]])
+            start = max(end, start + 1)
+        return found

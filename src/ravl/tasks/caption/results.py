@@ -21,12 +21,15 @@ class Caption(Answer):
         text: the chosen one, also if the model abstained; empty if there was no candidate.
         written: True if it is new: written by a generator, or composed of several rows' texts.
             False if it is a row's own text.
+        parts: the longest phrases of the text that captions of neighbours say, in its order, with
+            the id of the row whose caption says it; empty for a text that stays whole.
         others: other candidates as they were asked for, the best first.
         signals: the scores behind the choice by name.
     """
 
     text: str
     written: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     signals: Mapping[str, float] = field(default_factory=dict)
 
@@ -43,6 +46,7 @@ class Caption(Answer):
         return {
             "text": self.text,
             "written": self.written,
+            "parts": dict(self.parts),
             "others": list(self.others),
             **Answer.to_json(self),
             "signals": {name: round(value, 4) for name, value in self.signals.items()},

@@ -129,6 +129,7 @@ class CaptionTask(WritingTask):
         return {
             "text": "a red checked shirt",
             "written": True,
+            "parts": {"a red checked": "shirts/7.jpg", "shirt": "shirts/12.jpg"},
             "others": [],
             "signals": {"support": 0.4},
         }

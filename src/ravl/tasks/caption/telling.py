@@ -52,6 +52,7 @@ def caption_of(
     return Caption(
         text=found.best,
         written=bool(found.texts) and bool(found.rows[0] < 0),
+        parts=_parts(index, found),
         others=tuple(found.texts[j] for j in others),
         confidence=confidence,
         abstained=confidence < least or not found.texts,
@@ -62,6 +63,14 @@ def caption_of(
         signals={n: float(v[0]) for n, v in found.scores.items() if len(v)},
         evidence=() if neighbours is None else evidence_of(index, found, neighbours, i, gate),
     )
+
+
+def _parts(index: CaptionIndex, found: Proposals) -> dict[str, str]:
+    """Phrases of the chosen text, and the ids of the rows that say them."""
+    if found.recalled is None or found.recalled.captions is None:
+        return {}
+    rows = index.row_texts.datastore.rows
+    return {phrase: rows[r].id for phrase, r in found.recalled.captions.parts(found.best).items()}
 
 
 def likelihood(candidate: Candidate, whole: bool) -> float:
