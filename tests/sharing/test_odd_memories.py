@@ -24,7 +24,7 @@ from ravl.sharing.pull import pull
 from ravl.sharing.push import push
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw, make_examples, trained_on
-from tests.mutations import odd_memory
+from tests.mutations import harmless, odd_memory
 from tests.serving.helpers import png
 from tests.sharing.hand_made import make_place
 from tests.sharing.watching import little_memory
@@ -185,7 +185,7 @@ def attack(sound: Path, scratch: Path, count: int) -> Counter[str]:
         for door in doors:
             (folder / "scratch").mkdir()
             try:
-                with little_memory():
+                with harmless():
                     door(folder / "m.ravl", folder / "scratch")
                 counts["answered"] += 1
             except RavlError:
@@ -198,11 +198,11 @@ def attack(sound: Path, scratch: Path, count: int) -> Counter[str]:
     return counts
 
 
-def test_some_odd_memories(sound: Path, tmp_path: Path, by_name: None, watched: None) -> None:
+def test_some_odd_memories(sound: Path, tmp_path: Path, by_name: None) -> None:
     counts = attack(sound, tmp_path, FEW)
     assert counts["answered"] and counts["refused"]
 
 
 @pytest.mark.slow
-def test_many_odd_memories(sound: Path, tmp_path: Path, by_name: None, watched: None) -> None:
+def test_many_odd_memories(sound: Path, tmp_path: Path, by_name: None) -> None:
     print(attack(sound, tmp_path, MANY))
