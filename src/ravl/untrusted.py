@@ -128,7 +128,12 @@ def reason_of(error: BaseException) -> str:
     return words if words and isinstance(error, ValueError | OSError) else repr(error)[:200]
 
 
-def _object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+def unique_keys(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    """An object of which each key is there only once: ``object_pairs_hook`` of JSON decoders.
+
+    Raises:
+        ValueError: a key is there more than once.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -137,7 +142,7 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys)
 
 
 def _check_depth(value: JsonValue) -> None:

@@ -85,7 +85,8 @@ def audit(memory: Memory, names: Sequence[str], places: Sequence[str | Path] = (
     Raises:
         DataError: there is nothing at a place, or a run does not say what it has learned from.
     """
-    return _look(memory, _wanted(memory, names), places, own=True)
+    wanted, folders = _wanted(memory, names), _folders(memory, places)
+    return _look(memory, wanted, folders, _learned(memory, wanted, *folders), own=True)
 
 
 def learned_from(
@@ -117,15 +118,15 @@ def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
             f"There is no row {missing[0]!r} in {memory.path}. To look for what is left of a row "
             f"that was forgotten: ravl forget {memory.path} {missing[0]} --dry-run"
         )
-    wanted = _wanted(memory, ids)
-    _learned(memory, wanted, *_folders(memory, places))  # raises before anything is erased
+    wanted, folders = _wanted(memory, ids), _folders(memory, places)
+    learned = _learned(memory, wanted, *folders)  # raises before anything is erased
     feedback = _forget_feedback(memory, wanted)
     for file in cache_dir("questions").glob("*"):
         file.unlink(missing_ok=True)
     for place in (None, memory.folder):  # copies that killed commands have left
         remove_abandoned(place)
     deleted = memory.forget(ids)
-    report = _look(memory, wanted, places, own=False)
+    report = _look(memory, wanted, folders, learned, own=False)
     report.deleted, report.feedback = deleted, feedback
     return report
 
@@ -174,10 +175,13 @@ def _gone(name: str) -> Wanted:
 
 
 def _look(
-    memory: Memory, wanted: list[Wanted], places: Sequence[str | Path], own: bool
+    memory: Memory,
+    wanted: list[Wanted],
+    folders: tuple[list[Path], list[Path]],
+    learned: tuple[list[Learned], list[str]],
+    own: bool,
 ) -> ForgetReport:
-    named, near = _folders(memory, places)
-    runs, notes = _learned(memory, wanted, named, near)
+    (named, near), (runs, notes) = folders, learned
     marks = [mark for one in wanted for mark in one.all_marks()]
     files = dict(scan.files_of_memory(memory.path, own))
     for place in (*near, *named):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ravl.refitting.versions import versions
 from ravl.runs.run import HISTORY, RUN, open_run
 from ravl.training.refit_plan import SPLIT_FILE
 from ravl.training.splits import SPLIT_NAMES
+from ravl.untrusted import MOST_OF_PICTURES, read_json, reason_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ def runs_in(place: Path) -> list[Path]:
 def _named(file: Path) -> Iterator[tuple[str, str]]:
     """Ids and hashes of the pictures that a run names; none in a run of an older ravl."""
     try:
-        split = json.loads(file.read_text("utf-8"))
+        split = read_json(file, MOST_OF_PICTURES)
         for name in SPLIT_NAMES:
             yield from zip(split[name], split.get("hashes", {}).get(name, ()), strict=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} is missing or damaged ({error!r}).") from error
+        raise DataError(f"{file} is missing or damaged ({reason_of(error)}).") from error
 
 
 def _remedy(folder: Path, place: Path) -> str:

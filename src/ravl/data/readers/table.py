@@ -19,7 +19,8 @@ from ravl.data.readers.places import PlaceError, Root
 from ravl.data.readers.rows import RowMaker
 from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.staging import Row
-from ravl.json_types import JsonObject, JsonValue
+from ravl.json_types import JsonValue
+from ravl.untrusted import unique_keys
 
 HEADED = (".csv", ".tsv", ".parquet")  # their columns are known even without rows
 PEEKED = 100  # objects of a JSON file whose keys give the columns
@@ -138,7 +139,7 @@ class TableSource(GroupedSource):
 
     def _object(self, text: str, number: int) -> Row | Rejected:
         try:
-            record = json.loads(text, object_pairs_hook=_once)
+            record = json.loads(text, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", None) or str(error)
             at = f" at character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -170,16 +171,6 @@ class _PicturesInOrder:
         self._next = number + 1
         content: bytes = value if isinstance(value, bytes) else value["bytes"]
         return content
-
-
-def _once(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
-    """An object, of which each key is there only once."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in found if keys.count(key) > 1)
-        raise ValueError(f"the key {double!r} is there more than once")
-    return found
 
 
 def _loaded(text: str) -> JsonValue:
