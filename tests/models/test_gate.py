@@ -13,8 +13,8 @@ from ravl.models.gate import (
     fit_gate,
     gate_features,
     probabilities,
-    with_floor,
 )
+from ravl.models.held_out import with_floor
 
 CLASSES = 4
 World = tuple[Any, Any, Any, Any]  # votes, logits, similarity, targets

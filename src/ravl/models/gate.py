@@ -10,7 +10,7 @@ odds grow with the memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 NUM_GATE_FEATURES = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
 SMOOTHING = 0.02  # initial share of a vote that is spread over all labels
-FLOORS = (0.75, 0.5, 0.25)  # least weights of the memory that are tried, in this order
-GROWTHS = np.linspace(0, 3, 25)  # exponents that are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,45 +190,6 @@ def fit_gate(
     return Gate(
         exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), class_prior
     )
-
-
-def with_floor(gate: Gate, votes: Array, logits: Array, similarity: Array, targets: Array) -> Gate:
-    """The gate with the largest floor that held-out answers do not speak against.
-
-    Held-out pictures are often of the same series as the training ones, and there a model looks
-    surer than it is elsewhere. So where the mean loss tells no difference of one standard error,
-    the memory answers: it also follows edits (the one-standard-error rule, Breiman et al. 1984).
-
-    Args:
-        gate: as :func:`fit_gate` fitted it.
-        votes, logits, similarity, targets: see :func:`fit_gate`.
-    """
-
-    def losses(some: Gate) -> Array:
-        return losses_of(some(votes, logits, similarity)[0], targets, gate.exclusive)
-
-    least = losses(gate)
-    for floor in FLOORS:
-        found = replace(gate, floor=floor)
-        if no_worse(losses(found), least):
-            return found
-    return gate
-
-
-def no_worse(losses: Array, least: Array) -> bool:
-    """Whether losses (n,) are at most one standard error above others (n,); not, if n is 0."""
-    more = losses.astype(np.float64) - least
-    return len(more) > 0 and bool(more.mean() <= more.std() / np.sqrt(len(more)))
-
-
-def losses_of(found: Array, targets: Array, exclusive: bool) -> Array:
-    """Negative log-likelihood of the targets of each example, (n,); of those with a known label."""
-    p = np.clip(found, 1e-4, 1 - 1e-4)
-    if exclusive:
-        each: Array = -(targets * np.log(p)).sum(1)[targets.sum(1) > 0]
-        return each
-    each = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).sum(1)
-    return each
 
 
 def gate_features(votes: Array, own: Array, similarity: Array) -> Array:

@@ -1,6 +1,7 @@
 """Numbers that are chosen on answers to examples that were not seen.
 
-The smoothing of a vote, the temperature of a model, and the thresholds of tags.
+The smoothing of a vote, the temperature of a model, the least weight of the memory, and the
+thresholds of tags.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ravl.encoders.base import Array
 from ravl.models.gate import NUM_GATE_FEATURES, Gate, probabilities
 
 TINY = 1e-4  # a probability that was 0
+FLOORS = (0.75, 0.5, 0.25)  # least weights of the memory that are tried, in this order
 
 
 def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:
@@ -57,10 +59,48 @@ def best_thresholds(found: Array, targets: Array) -> Array:
     return chosen.astype(np.float32)
 
 
-def log_loss(found: NDArray[np.floating], targets: Array, exclusive: bool) -> float:
-    """Mean negative log-likelihood of the targets; of those with a known label, if exclusive."""
+def with_floor(gate: Gate, votes: Array, logits: Array, similarity: Array, targets: Array) -> Gate:
+    """The gate with the largest floor that held-out answers do not speak against.
+
+    Held-out pictures are often of the same series as the training ones, and there a model looks
+    surer than it is elsewhere. So where the mean loss tells no difference of one standard error,
+    the memory answers: it also follows edits (the one-standard-error rule, Breiman et al. 1984).
+
+    Args:
+        gate: as :func:`fit_gate` fitted it.
+        votes, logits, similarity, targets: see :func:`fit_gate`.
+    """
+
+    def losses(some: Gate) -> Array:
+        return losses_of(some(votes, logits, similarity)[0], targets, gate.exclusive)
+
+    least = losses(gate)
+    for floor in FLOORS:
+        found = replace(gate, floor=floor)
+        if no_worse(losses(found), least):
+            return found
+    return gate
+
+
+def no_worse(losses: Array, least: Array) -> bool:
+    """Whether losses (n,) are at most one standard error above others (n,); not, if n is 0."""
+    more = losses.astype(np.float64) - least
+    return len(more) > 0 and bool(more.mean() <= more.std() / np.sqrt(len(more)))
+
+
+def losses_of(found: NDArray[np.floating], targets: Array, exclusive: bool) -> Array:
+    """Negative log-likelihood of the targets of each example, (n,); of those with a known label."""
     p = np.clip(found[:, : targets.shape[1]], TINY, 1 - TINY)
     if exclusive:
-        known = targets.sum(1) > 0
-        return float(-(targets * np.log(p)).sum(1)[known].mean()) if known.any() else np.inf
-    return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean())
+        each: Array = -(targets * np.log(p)).sum(1)[targets.sum(1) > 0]
+        return each
+    each = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).sum(1)
+    return each
+
+
+def log_loss(found: NDArray[np.floating], targets: Array, exclusive: bool) -> float:
+    """Mean negative log-likelihood of the targets; of those with a known label, if exclusive."""
+    each = losses_of(found, targets, exclusive)
+    if not len(each):
+        return np.inf
+    return float(each.mean()) if exclusive else float(each.mean()) / targets.shape[1]

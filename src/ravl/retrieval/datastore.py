@@ -212,6 +212,10 @@ class Datastore:
         spans = [order[a:b] for a, b in zip(first, last, strict=True)]
         return np.concatenate([np.zeros(0, np.int64), *spans])
 
+    def showing_each(self, hidden: Sequence[Ints]) -> list[Ints]:
+        """For each query the positions of the rows of the groups that it must not see."""
+        return [self.showing(groups) for groups in hidden]
+
     @cached_property
     def _by_group(self) -> tuple[Ints, Ints]:
         """Positions sorted by group, and their groups."""

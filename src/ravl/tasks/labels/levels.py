@@ -13,11 +13,11 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.models.class_means import ClassMeans
-from ravl.models.gate import fit_gate, probabilities, with_floor
-from ravl.models.held_out import log_loss, temperature_of, vote_gate
+from ravl.models.gate import fit_gate, probabilities
+from ravl.models.held_out import log_loss, temperature_of, vote_gate, with_floor
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
-from ravl.tasks.labels.calibrating import calibrated
+from ravl.tasks.labels.calibrating import best_means, calibrated
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.predictor import LabelPredictor, Queries, with_means
 from ravl.tasks.labels.votes import LabelMatrix
@@ -29,7 +29,6 @@ BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 NAMED = 100  # examples of a named validation part that are enough to choose by
 RIDGES = (0.5, 1.0)  # parts of the vote that go by the neighbours' weights
-MEANS_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the class means beside the vote
 
 
 def train_plus_validation(data: FitData) -> Split:
@@ -75,9 +74,14 @@ def fit_vote(data: FitData) -> LabelPredictor:
     side = choosing_split(data)
     vote = _best_vote(data, side, label_matrix)
     votes = vote(side.neighbours, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
-    means, weight = _best_means(data, side, label_matrix, votes)
-    votes = with_means(votes, means_answers(means, side, label_matrix), weight)
-    gate = vote_gate(votes, side.targets, data.task.exclusive)
+    means, weight, exclusive = None, 0.0, data.task.exclusive
+    if side.scores is not None:
+        sums = label_matrix.sums
+        counts = sums.counts[: label_matrix.known]
+        means, weight, votes = best_means(
+            votes, side.scores, side.targets, counts, sums.rows, exclusive
+        )
+    gate = vote_gate(votes, side.targets, exclusive)
     standard = data.task.standard(data.datastore.features)
     predictor = LabelPredictor(
         data.task,
@@ -121,26 +125,6 @@ def _best_ridge(data: FitData, side: Split, label_matrix: LabelMatrix, plain: Vo
 
     k = data.settings.k or max(KS)
     return min([plain, *(replace(plain, k=k, ridge=ridge) for ridge in RIDGES)], key=loss)
-
-
-def _best_means(
-    data: FitData, side: Split, label_matrix: LabelMatrix, votes: Array
-) -> tuple[ClassMeans | None, float]:
-    """Class means and their weight beside the vote; None and 0 where the vote alone is better."""
-    if side.scores is None:
-        return None, 0.0
-    exclusive, sums = data.task.exclusive, label_matrix.sums
-    known = label_matrix.known
-    means = ClassMeans.fit(side.scores, side.targets, sums.counts[:known], sums.rows, exclusive)
-    answers = means_answers(means, side, label_matrix)
-
-    def loss(weight: float) -> float:
-        mixed = with_means(votes, answers, weight)
-        smooth = vote_gate(mixed, side.targets, exclusive).smoothed_votes(mixed)
-        return log_loss(smooth, side.targets, data.task.exclusive)
-
-    value, weight = min((loss(w), w) for w in MEANS_WEIGHTS)
-    return (means, weight) if value < loss(0.0) else (None, 0.0)
 
 
 def means_answers(means: ClassMeans | None, side: Split, label_matrix: LabelMatrix) -> Array | None:

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.models.gate import GROWTHS, Gate, losses_of
-from ravl.tasks.labels.dataset import FitData, rows_with_target, seen_by
+from ravl.models.gate import Gate
+from ravl.models.held_out import losses_of
+from ravl.tasks.labels.dataset import FitData, seen_by
 from ravl.tasks.labels.predictor import LabelPredictor, with_means
 from ravl.tasks.labels.votes import LabelMatrix
 
+GROWTHS = np.linspace(0, 3, 25)  # exponents that are tried
 SHARES = (1.0, 0.5, 0.25)  # of the memory's rows
 USUAL = 1.0  # exponent that is expected before anything was measured
 BELIEF = 4.0  # examples that this expectation is worth
@@ -54,15 +56,15 @@ def with_growth(data: FitData, linear: LabelPredictor, logits: Array | None) -> 
         logits: see :func:`ravl.tasks.labels.levels.fit_head`; None for a tuned tower's head, whose
             validation examples are all unseen.
     """
-    gate = replace(linear.gate, counts=known_counts(data))
+    matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    gate = replace(linear.gate, counts=matrix.own_counts[: matrix.known])
     if linear.spread:  # labels that travel reach the same rows in a smaller memory: not measured
         return replace(linear, gate=replace(gate, growth=USUAL))
     side = data.validation
     own = linear.logits(side.queries) if logits is None else logits[-len(side) :]
     rng = np.random.default_rng(data.settings.seed)
     order = rng.permutation(len(data.datastore)) / max(len(data.datastore), 1)
-    sizes = [_sized(data, linear, order < share) for share in SHARES]
-
+    sizes = [_sized(data, linear, matrix, order < share) for share in SHARES]
     growth = best_growth(gate, sizes, own, side.targets)
     return replace(linear, gate=replace(gate, growth=growth))
 
@@ -96,20 +98,20 @@ def _mean_loss(gate: Gate, sizes: Sequence[Sized], logits: Array, targets: Array
     return float(every.mean()) if len(every) else 0.0
 
 
-def _sized(data: FitData, predictor: LabelPredictor, kept: NDArray[np.bool_]) -> Sized:
-    """The answers of the rows that are kept, (N,)."""
-    side, exclusive = data.validation, data.task.exclusive
-    speaking = rows_with_target(data.datastore, data.task)
+def _sized(
+    data: FitData, predictor: LabelPredictor, whole: LabelMatrix, kept: NDArray[np.bool_]
+) -> Sized:
+    """The answers of the rows that are kept, (N,), out of all that a label matrix has."""
+    side, known = data.validation, whole.known
     neighbours, _ = seen_by(
-        side.examples, data.keys, data.datastore, speaking, data.settings.k, kept
+        side.examples, data.keys, data.datastore, whole.worth > 0, data.settings.k, kept
     )
-    matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    matrix = replace(matrix, labels=matrix.labels * kept[:, None], worth=matrix.worth * kept)
-    known = matrix.known
+    matrix = replace(whole, labels=whole.labels * kept[:, None], worth=whole.worth * kept)
     votes = predictor.vote(neighbours, matrix.labels[:, :known], matrix.worth)
     if predictor.means is not None:
-        scores = matrix.scores(data.keys(side.queries.features), exclusive, side.examples.shown)
-        counts = matrix.sums.counts[:known]
-        answers = predictor.means(scores[:, :known], counts, matrix.sums.rows)
+        looked, exclusive = data.keys(side.queries.features), data.task.exclusive
+        own = data.datastore.showing_each(side.examples.shown)
+        scores, sums = matrix.scores(looked, exclusive, own)[:, :known], matrix.sums
+        answers = predictor.means(scores, sums.counts[:known], sums.rows)
         votes = with_means(votes, answers, predictor.means_weight)
     return Sized(votes, neighbours.best_similarity, matrix.counts[:known])

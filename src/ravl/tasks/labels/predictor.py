@@ -263,8 +263,9 @@ class LabelPredictor:
         votes = vote(neighbours, label_matrix.table, label_matrix.worth, counts)  # (n, C')
         shares = vote.shares(neighbours, label_matrix.worth)  # (n, k)
         fair = self._fair(votes, label_matrix)
+        own_rows = None if hidden is None else label_matrix.datastore.showing_each(hidden)
         if self.means is not None:
-            means = self._means_answers(queries, label_matrix, hidden)
+            means = self._means_answers(queries, label_matrix, own_rows)
             votes = with_means(votes, means, self.means_weight)
             fair = with_means(fair, means, self.means_weight)
             shares = shares * (1 - self.means_weight)
@@ -275,7 +276,7 @@ class LabelPredictor:
         else:
             similarity = neighbours.best_similarity
             logits = self.logits(queries, neighbours, evidence)
-            rows = label_matrix.rows_of_labels(hidden)[..., : label_matrix.known]
+            rows = label_matrix.rows_of_labels(own_rows)[..., : label_matrix.known]
             mixed, gate, smooth, own = self.gate(known, logits, similarity, rows)
         if len(label_matrix.names) > label_matrix.known:
             mixed, smooth, gate = self._with_novel(fair, label_matrix, mixed, smooth, gate)
@@ -291,12 +292,12 @@ class LabelPredictor:
         )
 
     def _means_answers(
-        self, queries: Queries, label_matrix: LabelMatrix, hidden: Sequence[Ints] | None
+        self, queries: Queries, label_matrix: LabelMatrix, own: Sequence[Ints] | None
     ) -> Array:
         """Answers of the class means, (n, C')."""
         assert self.means is not None
         sums = label_matrix.sums
-        scores = label_matrix.scores(self.keys(queries.features), self.task.exclusive, hidden)
+        scores = label_matrix.scores(self.keys(queries.features), self.task.exclusive, own)
         return self.means(scores, sums.counts, sums.rows)
 
     def _fair(self, votes: Array, label_matrix: LabelMatrix) -> Array:

@@ -16,28 +16,26 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
-from ravl.memory import Memory, Row
-from ravl.models.class_means import ClassMeans, KeySums
-from ravl.models.gate import Gate
+from ravl.memory import Memory
+from ravl.models.class_means import KeySums
 from ravl.models.held_out import log_loss, vote_gate
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Followed, View
-from ravl.retrieval.live_datastore import substantial
+from ravl.retrieval.live_datastore import MemoryProjection, projection_of, substantial
 from ravl.store.top_k import top_k
-from ravl.tasks.labels.calibrating import calibrated
-from ravl.tasks.labels.keys.whitening import DIRECTIONS, SHRINKAGES, Whitening
+from ravl.tasks.labels.calibrating import best_means, calibrated
+from ravl.tasks.labels.keys.whitening import DIRECTIONS, FEWEST, SHRINKAGES, Whitening
 from ravl.tasks.labels.live import LabelSource
 from ravl.tasks.labels.model import LabelPipeline
-from ravl.tasks.labels.predictor import LabelPredictor, with_means
+from ravl.tasks.labels.predictor import LabelPredictor
+from ravl.tasks.labels.row_labels import RowLabels, columns_of, labels_of
 from ravl.tasks.labels.targets import LabelTargets
 
 FOLDS = 5
-FEWEST = 20  # labelled rows from which a covariance is measured
 MOST = 20_000  # labelled rows that it is measured on
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the class means beside the vote
 VOTE = Vote(16, 0.08)
 
 
@@ -63,31 +61,31 @@ class Labelled:
 
 
 def measured(
-    rows: Sequence[Row], features: Array, groups: Ints, task: LabelTargets
+    view: View, said: RowLabels, plain_keys: KeyProjection, task: LabelTargets
 ) -> LabelPredictor:
     """The predictor of a memory without a run.
 
     Args:
-        rows: N of them.
-        features: theirs, (N, F).
-        groups: theirs, (N,).
+        view: of the memory.
+        said: what its rows say.
+        plain_keys: of its features.
         task: classify or tag.
 
     Raises:
         DataError: the rows have too few labels to tell anything apart.
     """
-    names = task.names(rows)
+    names, places = columns_of(said, [])
     if len(names) < (2 if task.exclusive else 1):
         raise DataError(_too_few(task, names))
-    speaks = np.flatnonzero([bool(task.of(row)) for row in rows])
+    speaks = np.flatnonzero(said.speaks)
     some = speaks[:: max(1, -(-len(speaks) // MOST))]
-    table = task.table([rows[i] for i in some], names)
-    found = Labelled(features[some], table, groups[some], task.exclusive)
-    keys = KeyProjection.of(features, DIRECTIONS)
-    plain = LabelPredictor.of_vote(task, names, KeyProjection.of(features), VOTE)
+    table = said.table(some, places, len(names))
+    found = Labelled(view.features[some], table, view.groups[some], task.exclusive)
+    plain = LabelPredictor.of_vote(task, names, plain_keys, VOTE)
     folds = [fold for fold in fold_of_groups(found.groups, FOLDS, 0) if len(fold)]
     if len(some) < FEWEST or len(folds) < 2:
         return plain
+    keys = projection_of(view, DIRECTIONS)
     splits = [(found.take(np.setdiff1d(np.arange(len(table)), fold)), fold) for fold in folds]
     parts = [Whitening.of(keys, rest.features, rest.table) for rest, _ in splits]
     whole = Whitening.of(keys, found.features, found.table)
@@ -120,25 +118,11 @@ def _judged(
         votes[fold] = VOTE(Neighbours(positions, similarity), rest.table)
         scores[fold] = KeySums.of(known, rest.table).scores(looked, found.exclusive)
     counts, rows = found.table.sum(0), float(len(found.table))
-    means = ClassMeans.fit(scores, found.table, counts, rows, found.exclusive)
-    answers = means(scores, counts, rows)
-
-    def smoothed(weight: float) -> tuple[Gate, Array]:
-        mixed = with_means(votes, answers, weight)
-        gate = vote_gate(mixed, found.table, found.exclusive)
-        return gate, gate.smoothed_votes(mixed)
-
-    loss, weight = min(
-        (log_loss(smoothed(weight)[1], found.table, found.exclusive), weight) for weight in WEIGHTS
-    )
-    gate, smooth = smoothed(weight)
-    predictor = replace(
-        plain,
-        gate=gate,
-        vote_gate=gate,
-        means=means if weight else None,
-        means_weight=weight,
-    )
+    means, weight, votes = best_means(votes, scores, found.table, counts, rows, found.exclusive)
+    gate = vote_gate(votes, found.table, found.exclusive)
+    smooth = gate.smoothed_votes(votes)
+    loss = log_loss(smooth, found.table, found.exclusive)
+    predictor = replace(plain, gate=gate, vote_gate=gate, means=means, means_weight=weight)
     truth = found.table.argmax(1) if found.exclusive else found.table.astype(np.int64)
     return loss, calibrated(predictor, smooth, found.table, truth)
 
@@ -146,9 +130,11 @@ def _judged(
 class MemoryPredictor(Followed[LabelPredictor]):
     """The predictor of a memory that changes."""
 
-    def __init__(self, task: LabelTargets) -> None:
+    def __init__(self, memory: Memory, task: LabelTargets) -> None:
         super().__init__()
         self._task = task
+        self._said = labels_of(memory, task)
+        self._keys = memory.live.shared("projection", MemoryProjection)
         self._measured: View | None = None
 
     def follow(self, known: tuple[View, LabelPredictor] | None, view: View) -> LabelPredictor:
@@ -157,7 +143,7 @@ class MemoryPredictor(Followed[LabelPredictor]):
             edits = view.edit_since(self._measured), view.seen_since(self._measured)
             if not any(substantial(edit, len(view)) for edit in edits):
                 return known[1]
-        found = measured(view.rows, view.features[np.arange(len(view))], view.groups, self._task)
+        found = measured(view, self._said.at(view), self._keys.at(view), self._task)
         self._measured = view
         return found
 
@@ -178,7 +164,7 @@ class UntrainedLabels(LabelPipeline):
     def __init__(self, name: str, memory: Memory) -> None:
         task = LabelTargets(name)
         key = ("untrained", task)
-        self._predictors = memory.live.shared(key, lambda: MemoryPredictor(task))
+        self._predictors = memory.live.shared(key, lambda: MemoryPredictor(memory, task))
         super().__init__(None, memory, self._predictor_at(memory))
 
     def _predictor_at(self, memory: Memory) -> LabelPredictor:

@@ -59,30 +59,28 @@ class LabelMatrix:
         """Keys (m, d) of some rows, and their labels by their worth (m, C')."""
         return self.datastore.keys_at(rows), self.table[rows] * self.worth[rows][:, None]
 
-    def rows_of_labels(self, hidden: Sequence[Ints] | None = None) -> Array:
+    def rows_of_labels(self, own: Sequence[Ints] | None = None) -> Array:
         """How many rows say each label themselves, (C',); (n, C') where some are hidden.
 
         Args:
-            hidden: of each query the groups of rows that it must not see; None for none.
+            own: of each query the rows that it must not see; None for none.
         """
-        if hidden is None or not any(len(groups) for groups in hidden):
+        if not own:
             return self.own_counts
-        showing = [self.datastore.showing(groups) for groups in hidden]
-        gone = [self.table[rows][self.worth[rows] == 1].sum(0) for rows in showing]
+        gone = [self.table[rows][self.worth[rows] == 1].sum(0) for rows in own]
         left: Array = np.maximum(self.own_counts - np.stack(gone), 0)
         return left
 
-    def scores(self, keys: Array, exclusive: bool, hidden: Sequence[Ints] | None = None) -> Array:
+    def scores(self, keys: Array, exclusive: bool, own: Sequence[Ints] | None = None) -> Array:
         """How near keys are to the class means, (n, C').
 
         Args:
             keys: of n pictures, (n, d).
             exclusive: see :meth:`ravl.models.class_means.KeySums.scores`.
-            hidden: of each picture the groups of rows that it must not see; None for none.
+            own: of each picture the rows that it must not see; None for none.
         """
-        if hidden is None:
+        if own is None:
             return self.sums.scores(keys, exclusive)
-        own = [self.datastore.showing(groups) for groups in hidden]
         return scores_without(keys, self.sums, own, self.speaking, exclusive)
 
     @classmethod

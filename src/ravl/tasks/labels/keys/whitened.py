@@ -23,10 +23,9 @@ from ravl.tasks.labels.dataset import (
     searching,
 )
 from ravl.tasks.labels.keys.folds import training_by_folds
-from ravl.tasks.labels.keys.whitening import DIRECTIONS, SHRINKAGES, Whitening
+from ravl.tasks.labels.keys.whitening import DIRECTIONS, FEWEST, SHRINKAGES, Whitening
 
 FOLDS = 5
-FEWEST = 20  # training examples from which a covariance is measured
 
 
 def whitened_data(data: FitData) -> FitData | None:
@@ -79,7 +78,7 @@ def _scores(
     data: FitData, datastore: Datastore, keys: KeyProjection, side: Split, labels: Array
 ) -> tuple[Array, KeySums]:
     """Scores (n, C) of the examples of a part, and the sums that they are made of."""
-    own = [datastore.showing(groups) for groups in side.examples.shown]
+    own = datastore.showing_each(side.examples.shown)
     sums, looked = KeySums.of(datastore.keys, labels), keys(side.queries.features)
 
     def rows(some: Ints) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from ravl.retrieval.key_projection import KeyProjection
 
 DIRECTIONS = 512  # principal ones that are whitened
 SHRINKAGES = (0.05, 0.2, 0.5)  # tried: share of the mean variance in each variance
+FEWEST = 20  # examples from which a covariance is measured
 RIDGE = 1.0  # examples by which the offset of a label is drawn to 0
 FLOOR = 1e-6  # of the largest variance; directions with less are noise of float32
 
