@@ -25,7 +25,8 @@ from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.tasks.labels.choose import fit_levels
 from ravl.tasks.labels.dataset import FitData, prepare, searching
-from ravl.tasks.labels.levels import fit_linear, fit_vote
+from ravl.tasks.labels.head import fit_head
+from ravl.tasks.labels.levels import fit_vote, linear_level
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
@@ -217,7 +218,7 @@ def with_bank(data: FitData, datastore: Datastore) -> FitData:
 
 def poison(memory: Memory, examples: Examples, splits: Splits) -> Lines:
     data = prepare(memory, TASK, FitSettings(model="linear"), examples, splits)
-    predictor = fit_linear(data, fit_vote(data))
+    predictor = linear_level(data, fit_vote(data), *fit_head(data))
     count, labels = len(data.datastore), len(data.labels)
     clean = LabelMatrix.of(data.datastore, TASK, data.labels)
     fakes = np.eye(labels, dtype=np.float32)  # one planted record for each wrong label

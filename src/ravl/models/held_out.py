@@ -16,6 +16,7 @@ from ravl.models.gate import NUM_GATE_FEATURES, Gate, probabilities
 
 TINY = 1e-4  # a probability that was 0
 FLOORS = (0.75, 0.5, 0.25)  # least weights of the memory that are tried, in this order
+MOST_WORSE = 0.02  # mean loss that a floor may cost: of a few examples an error is no measure
 
 
 def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:
@@ -83,9 +84,14 @@ def with_floor(gate: Gate, votes: Array, logits: Array, similarity: Array, targe
 
 
 def no_worse(losses: Array, least: Array) -> bool:
-    """Whether losses (n,) are at most one standard error above others (n,); not, if n is 0."""
+    """Whether losses (n,) are at most one standard error above others (n,); not, if n is 0.
+
+    And at most ``MOST_WORSE``.
+    """
     more = losses.astype(np.float64) - least
-    return len(more) > 0 and bool(more.mean() <= more.std() / np.sqrt(len(more)))
+    if not len(more):
+        return False
+    return bool(more.mean() <= min(more.std() / np.sqrt(len(more)), MOST_WORSE))
 
 
 def losses_of(found: NDArray[np.floating], targets: Array, exclusive: bool) -> Array:

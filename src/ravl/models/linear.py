@@ -184,6 +184,14 @@ class HeadFit:
         weight, bias = (p.detach().numpy().copy() for p in (self._weight, self._bias))
         return LinearHead(self._standard, weight, bias, decay)
 
+    def down_to(self, decay: float) -> LinearHead:
+        """The head with one of ``DECAYS``; it starts from those before, as in the choice."""
+        for tried in DECAYS:
+            head = self(tried)
+            if tried <= decay * (1 + 1e-6):
+                break
+        return head
+
 
 def torch_loss(logits: Tensor, targets: Tensor, exclusive: bool, weights: Tensor) -> Tensor:
     """Cross-entropy with soft targets, or binary cross-entropy, each label by its weight.

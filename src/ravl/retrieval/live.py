@@ -153,7 +153,7 @@ class Live:
 
     def __init__(self, memory: Collection) -> None:
         self._memory = memory
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is shared may be made of what is shared
         self._views: dict[Moment, View] = {}  # the newest last
         self._stamps = count(1)
         self._shared: weakref.WeakValueDictionary[object, Any] = weakref.WeakValueDictionary()

@@ -16,6 +16,7 @@ Model = Literal["auto", "vote", "linear", "fusion"]
 Weights = Literal["none", "balanced"]
 Propagate = Literal["auto", "yes", "no"]
 Whiten = Literal["auto", "no"]
+Taught = Literal["auto", "no"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,9 @@ class FitSettings(LoopSettings):
             classify and tag; labels are not propagated by whitened keys.
         propagate_labels: propagate labels to the memory's rows that have none; auto where that
             helps held-out examples.
+        self_training: let the memory's pictures without a label teach the linear head, each with
+            the label that two unlike models agree on: auto where held-out examples are clearly
+            likelier for it, no for never. For classify.
         prompt_templates: texts around a label's name for the zero-shot row of the report.
         min_examples: pictures that a label or a tag must have to be learned.
         column: of the user's own that holds the label, the tags or the text; empty for the usual.
@@ -88,6 +92,7 @@ class FitSettings(LoopSettings):
     rerank: str = ""
     whiten: Whiten = "auto"
     propagate_labels: Propagate = "auto"
+    self_training: Taught = "auto"
     prompt_templates: tuple[str, ...] = TEMPLATES
     min_examples: int = 1
     column: str = ""

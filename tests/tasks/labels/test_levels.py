@@ -8,7 +8,9 @@ import pytest
 from ravl.models.gate import NUM_GATE_FEATURES
 from ravl.models.held_out import best_thresholds, log_loss, temperature_of, vote_gate
 from ravl.models.vote import KS
-from ravl.tasks.labels.levels import fit_linear, fit_vote, train_plus_validation
+from ravl.tasks.labels.choosing_examples import train_plus_validation
+from ravl.tasks.labels.head import fit_head
+from ravl.tasks.labels.levels import fit_vote, linear_level
 from tests.labelled import leak, shades
 from tests.tasks.labels.test_dataset import grounded
 
@@ -55,7 +57,7 @@ def test_the_linear_level_is_calibrated_on_what_it_has_not_seen(empty, tmp_path)
     """Labels by chance: a gate fitted to what was seen would be sure, and this one is not."""
     empty.add(leak(tmp_path / "leak"))
     with grounded(empty, tmp_path / "w") as (data, _):
-        predictor = fit_linear(data, fit_vote(data))
+        predictor = linear_level(data, fit_vote(data), *fit_head(data))
         assert predictor.calibration is not None
         assert predictor.calibration.right.mean() < 0.5
         testimony_free = predictor.without(data.test.queries)
@@ -68,7 +70,7 @@ def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
     some = leak(tmp_path / "leak")
     empty.add([replace(e, label=None) if int(str(e.columns["motif"])) % 2 else e for e in some])
     with grounded(empty, tmp_path / "w", propagate_labels="yes") as (data, _):
-        predictor = fit_linear(data, fit_vote(data))
+        predictor = linear_level(data, fit_vote(data), *fit_head(data))
         assert predictor.spread
         assert predictor.calibration is not None
         assert predictor.calibration.right.mean() < 0.5

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ravl.models.gate import NUM_GATE_FEATURES, Gate
-from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
+from ravl.tasks.labels.head import fit_head
+from ravl.tasks.labels.levels import fit_vote, linear_level
 from ravl.tasks.labels.memory_size import (
     SHARES,
     USUAL,

@@ -17,9 +17,10 @@ from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.tasks.ask.dataset import asked, refuse
 from ravl.tasks.ask.targets import AnswerTargets, ask_task
 from ravl.tasks.ask.task import AskTask
+from ravl.tasks.labels.choosing_examples import train_plus_validation
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.fit import LabelRecipe
-from ravl.tasks.labels.levels import fit_head, train_plus_validation
+from ravl.tasks.labels.head import fit_head
 
 
 class AskRecipe(LabelRecipe):

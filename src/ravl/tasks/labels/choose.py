@@ -15,18 +15,15 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.models.held_out import log_loss
 from ravl.models.linear import LinearHead
+from ravl.tasks.labels.choosing_examples import choosing_split
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
+from ravl.tasks.labels.head import fit_head
 from ravl.tasks.labels.keys.whitened import whitened_data
-from ravl.tasks.labels.levels import (
-    choosing_split,
-    fit_head,
-    fit_vote,
-    held_answers,
-    linear_level,
-)
+from ravl.tasks.labels.levels import fit_vote, held_answers, linear_level
 from ravl.tasks.labels.memory_size import with_growth
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
+from ravl.tasks.labels.self_training import SelfTraining, Unlabelled, self_trained
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_log import FitLog
 from ravl.training.selection import one_se_rule
@@ -46,11 +43,19 @@ class Fitted(FitLog):
         levels: predictors by name; ``fusion_off`` was trained without retrieval.
         tower: the fine-tuned vision tower, where there is one.
         joint: what training the retriever with the task came to, where it was asked for.
+        self_training: what unlabelled pictures taught, where they were tried.
     """
 
     levels: dict[str, LabelPredictor] = field(default_factory=dict)
     tower: Any = None
     joint: Joint | None = None
+    self_training: SelfTraining | None = None
+
+    @property
+    def unlabelled(self) -> Unlabelled | None:
+        """Pictures without a label that the head learns from; None for none."""
+        tried = self.self_training
+        return tried.unlabelled if tried is not None and tried.kept else None
 
 
 @dataclass(eq=False)
@@ -62,7 +67,7 @@ class LevelFitter:
         show: progress bars.
         report: see :func:`fit_levels`.
         head: of the linear level.
-        logits: see :func:`ravl.tasks.labels.levels.fit_head`.
+        logits: see :func:`ravl.tasks.labels.head.fit_head`.
         off: a fusion model that reads no neighbours, once there is one: it is the same whatever
             neighbours are found by.
         start: the predictor whose weights the fusion model begins with, in a refit. There the
@@ -166,7 +171,7 @@ def fit_levels(
             data, ladder.head = _tune(data, fitted, work, show)
         if ladder.head is None:
             began = time.monotonic()
-            ladder.head, ladder.logits = fit_head(data)
+            ladder.head, ladder.logits, fitted.self_training = self_trained(data, *fit_head(data))
             fitted.seconds["linear"] = _since(began)
     plain, data = data, _fit_whitened(data, fitted, ladder)
     ladder.fuse_and_choose(data, fitted)

@@ -64,7 +64,7 @@ def judge(
     queries, task = data.test.queries, data.task
     best = levels[chosen]
     neighbours = data.test.seen(best.spread)
-    # Propagating labels over the memory's graph takes long: once for all levels that do it.
+    # Propagating labels over the memory takes long: once for all levels that do it.
     matrices = {
         spread: LabelMatrix.of(data.datastore, task, data.labels, spread)
         for spread in {False, *(level.spread for level in levels.values())}

@@ -129,8 +129,12 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         notes = _unknown(data)
         if "vision" in fitted.curves and fitted.tower is None:
             notes.append("The tuned vision tower was no better on validation; it is not kept.")
+        if fitted.self_training is not None:
+            notes.append(fitted.self_training.note())
         gain = _gain(fitted)
         metrics = scores_json(results, fitted) | {"abstain": abstention(data, fitted, results)}
+        if fitted.self_training is not None:
+            metrics["self_training"] = fitted.self_training.to_json()
         if gain is not None:
             notes.append(gain.note())
             metrics["retriever"] = gain.to_json()

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ravl.models.linear import DECAYS, HeadFit, LinearHead
+import numpy as np
+
+from ravl.models.linear import HeadFit, LinearHead
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.choose import Fitted
+from ravl.tasks.labels.choosing_examples import train_plus_validation
 from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searching, seen_by
 from ravl.tasks.labels.keys.whitened import with_scores
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, Whitening
-from ravl.tasks.labels.levels import train_plus_validation
 from ravl.tasks.labels.memory_size import known_counts
 from ravl.training.evidence_bank import evidence_rows
 
@@ -48,7 +50,7 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
     linear = levels.get("linear")
     if linear is not None and linear.head is not None:
         gate = replace(linear.gate, counts=known_counts(found))
-        levels["linear"] = replace(linear, head=_head(data, both, linear.head), gate=gate)
+        levels["linear"] = replace(linear, head=_head(data, both, fitted, linear.head), gate=gate)
     return found, replace(fitted, levels=levels)
 
 
@@ -62,13 +64,11 @@ def _looked_up(data: FitData, side: Split) -> Split:
     return with_scores(data, found, data.task.table(data.datastore.rows, data.labels))
 
 
-def _head(data: FitData, both: Split, chosen: LinearHead) -> LinearHead:
+def _head(data: FitData, both: Split, fitted: Fitted, chosen: LinearHead) -> LinearHead:
     """The head with the weight decay that was chosen."""
-    x = both.queries.seen
-    fit = HeadFit(x, both.targets, data.loss, data.task.standard(x))
-    head = chosen
-    for decay in DECAYS:  # each starts from the one before, as in the choice
-        head = fit(decay)
-        if decay <= chosen.decay * (1 + 1e-6):
-            break
-    return head
+    x, y = both.queries.seen, both.targets
+    standard = data.task.standard(x)
+    if fitted.unlabelled is not None:
+        features, targets = fitted.unlabelled.lesson(x, y, data.loss)
+        x, y = np.vstack([x, features]), np.vstack([y, targets])
+    return HeadFit(x, y, data.loss, standard).down_to(chosen.decay)

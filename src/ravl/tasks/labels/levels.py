@@ -13,56 +13,20 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.models.class_means import ClassMeans
-from ravl.models.gate import fit_gate, probabilities
+from ravl.models.gate import fit_gate
 from ravl.models.held_out import log_loss, temperature_of, vote_gate, with_floor
-from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
+from ravl.models.linear import LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.tasks.labels.calibrating import best_means, calibrated
+from ravl.tasks.labels.choosing_examples import choosing_split, train_plus_validation
 from ravl.tasks.labels.dataset import FitData, Split
-from ravl.tasks.labels.predictor import LabelPredictor, Queries, with_means
+from ravl.tasks.labels.predictor import LabelPredictor, with_means
 from ravl.tasks.labels.votes import LabelMatrix
 
 FOLDS = 5
-FEW_FOLDS, MANY = 3, 5000  # folds where there are more examples than that
-MUCH = 1_000_000  # examples times labels, fewer folds too: hundreds of answers take minutes
 BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
-NAMED = 100  # examples of a named validation part that are enough to choose by
 RIDGES = (0.5, 1.0)  # parts of the vote that go by the neighbours' weights
-
-
-def train_plus_validation(data: FitData) -> Split:
-    """Training and validation examples one after the other: what is chosen by."""
-    a, b = data.train, data.validation
-    examples = replace(
-        a.examples,
-        rows=[*a.examples.rows, *b.examples.rows],
-        features=np.vstack([a.examples.features, b.examples.features]),
-        groups=np.concatenate([a.examples.groups, b.examples.groups]),
-        shown=[*a.examples.shown, *b.examples.shown],
-    )
-    tuned = None
-    if a.queries.tuned is not None and b.queries.tuned is not None:
-        tuned = np.vstack([a.queries.tuned, b.queries.tuned])
-    return Split(
-        examples,
-        Queries(examples.features, tuned),
-        np.vstack([a.targets, b.targets]),
-        a.neighbours.concat(b.neighbours),
-        a.wide.concat(b.wide),
-        None if a.scores is None or b.scores is None else np.vstack([a.scores, b.scores]),
-    )
-
-
-def choosing_split(data: FitData) -> Split:
-    """The examples that choose: training and validation, each without itself.
-
-    A validation part that the user named chooses alone: it is as hard as use will be, which
-    pictures of the training part may not be, such as those of one burst.
-    """
-    if data.splits.named_validation and len(data.validation) >= NAMED:
-        return data.validation
-    return train_plus_validation(data)
 
 
 def fit_vote(data: FitData) -> LabelPredictor:
@@ -135,11 +99,6 @@ def means_answers(means: ClassMeans | None, side: Split, label_matrix: LabelMatr
     return means(side.scores, sums.counts[: label_matrix.known], sums.rows)
 
 
-def fit_linear(data: FitData, vote: LabelPredictor) -> LabelPredictor:
-    """The head, and the level that it makes with the vote."""
-    return linear_level(data, vote, *fit_head(data))
-
-
 def linear_level(
     data: FitData, vote: LabelPredictor, head: LinearHead, logits: Array | None = None
 ) -> LabelPredictor:
@@ -149,8 +108,8 @@ def linear_level(
         data: to fit on.
         vote: the level below.
         head: of the model.
-        logits: see :func:`fit_head`; None for a head that came with a fine-tuned tower: then only
-            validation examples are unseen.
+        logits: see :func:`ravl.tasks.labels.head.fit_head`; None for a head that came with a
+            fine-tuned tower: then only validation examples are unseen.
     """
     side = choosing_split(data)
     if logits is None:
@@ -176,42 +135,6 @@ def linear_level(
             best = finished(predictor, data, side, mixed)
     assert best is not None
     return best
-
-
-def fit_head(data: FitData) -> tuple[LinearHead, Array]:
-    """The head whose weight decay is best out of fold, and logits that did not see their example.
-
-    They are of the training examples and those of validation after them, (n, C). Validation
-    examples are unseen by every fold's head; theirs are the mean of all folds'.
-    """
-    side = train_plus_validation(data)
-    train, held = data.train, data.validation
-    x, y = train.queries.seen, train.targets
-    few = len(train) > MANY or y.size > MUCH
-    folds = fold_of_groups(train.examples.groups, FEW_FOLDS if few else FOLDS, data.settings.seed)
-    folds = [fold for fold in folds if 0 < len(fold) < len(train)]
-    rests = [np.setdiff1d(np.arange(len(train)), fold) for fold in folds]
-    made = data.task.standard
-    fits = [HeadFit(x[rest], y[rest], data.loss, made(x[rest])) for rest in rests]
-    task, least, best = data.task, np.inf, DECAYS[0]
-    judged = slice(-len(choosing_split(data)), None)  # the examples that choose
-    best_logits: Array = np.zeros((0, 0), np.float32)
-    for decay in DECAYS:
-        logits = np.zeros((len(side), y.shape[1]), np.float32)
-        for fold, fit in zip(folds, fits, strict=True):
-            fitted = fit(decay)
-            logits[fold] = fitted(x[fold])
-            logits[len(train) :] += fitted(held.queries.seen) / len(folds)
-        some, targets = logits[judged], side.targets[judged]
-        warmth = temperature_of(some, targets, task.exclusive)
-        value = log_loss(probabilities(some / warmth, task.exclusive), targets, task.exclusive)
-        if value >= least:
-            break
-        least, best, best_logits = value, decay, logits
-    whole = HeadFit(x, y, data.loss, made(x))
-    for decay in DECAYS[: DECAYS.index(best) + 1]:
-        fitted = whole(decay)
-    return fitted, best_logits
 
 
 def _spreads(data: FitData) -> list[bool]:
@@ -245,7 +168,7 @@ def _held_votes(data: FitData, predictor: LabelPredictor, side: Split, spread: b
     """The memory's answers to examples, (n, C), none of which used the example's own label.
 
     Without propagation leaving an example's group out of its neighbours is enough. With it a label
-    travels through the graph, so that a fold's labels are hidden while it is propagated.
+    reaches all rows, so that a fold's labels are hidden while it is propagated.
     """
     datastore, task, labels, vote = data.datastore, data.task, data.labels, predictor.vote
     if not spread:

@@ -53,7 +53,7 @@ def with_growth(data: FitData, linear: LabelPredictor, logits: Array | None) -> 
     Args:
         data: to fit on.
         linear: the level, with its gate.
-        logits: see :func:`ravl.tasks.labels.levels.fit_head`; None for a tuned tower's head, whose
+        logits: see :func:`ravl.tasks.labels.head.fit_head`; None for a tuned tower's head, whose
             validation examples are all unseen.
     """
     matrix = LabelMatrix.of(data.datastore, data.task, data.labels)

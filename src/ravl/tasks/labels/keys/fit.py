@@ -87,7 +87,7 @@ def fit_jointly(
         fitted.joint = Joint(frozen, distilled=preferred is not None, seconds=seconds)
         return data, fitted
     seconds["keys"], began = found.seconds, time.monotonic()
-    again = Fitted(tower=fitted.tower)
+    again = Fitted(tower=fitted.tower, self_training=fitted.self_training)
     ladder.fit_all(found.data, again)
     seconds["levels"] = round(time.monotonic() - began, 1)
     learned = variant(found.data, again)
