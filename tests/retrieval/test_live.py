@@ -165,3 +165,21 @@ def test_a_reader_keeps_its_view_while_another_thread_writes(edits, tmp_path):
         thread.join()
     assert not wrong
     same(memory.live.view(), Memory.open(memory.path, ColourEncoder()).live.view())
+
+
+def test_what_is_shared_may_be_made_of_what_is_shared(edits: Edits) -> None:
+    """A lock that is taken twice would wait for itself for ever."""
+    live = edits.memory.live
+    found: list[Thing] = []
+
+    def ask() -> None:
+        found.append(live.shared("outer", lambda: live.shared("inner", Thing)))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(30)
+    assert found and live.shared("inner", Thing) is found[0]
+
+
+class Thing:
+    """Something that can be shared."""

@@ -19,12 +19,18 @@ from ravl.tasks.labels.untrained import UntrainedLabels
 from ravl.training.examples import read_labelled
 from tests.helpers import draw
 from tests.labelled import leak, shades
+from tests.tasks.labels.test_self_training import clusters
 
 
 def bytes_of(picture) -> bytes:
     out = io.BytesIO()
     picture.save(out, "png")
     return out.getvalue()
+
+
+def bytes_in(example: Example) -> bytes:
+    assert isinstance(example.picture, bytes)
+    return example.picture
 
 
 @pytest.fixture
@@ -133,3 +139,21 @@ def test_a_memory_without_labels_says_what_to_do(empty, tmp_path):
         model.classify(bytes_of(draw(3, "red")))
     with pytest.raises(QueryError, match="without training"):
         model.match(bytes_of(draw(3, "red")), "a text")
+
+
+def test_labels_are_propagated_where_that_is_likelier(empty):
+    """Three overlapping kinds, a tenth of the pictures say which: all of them tell the kinds."""
+    empty.add(clusters(360, 36, noise=2.4))
+    fresh = clusters(90, 90, seed=3, noise=2.4)
+    assert UntrainedLabels("classify", empty).label_predictor.spread
+    whole = np.mean([ravl.load(empty).classify(bytes_in(e)).label == e.label for e in fresh])
+    empty.delete([row.id for row in empty if not row.label])
+    alone = np.mean([ravl.load(empty).classify(bytes_in(e)).label == e.label for e in fresh])
+    assert whole > alone + 0.03
+
+
+def test_labels_by_chance_are_not_propagated_into_confidence(empty):
+    empty.add(clusters(200, 60, chance=True))
+    pipeline = UntrainedLabels("classify", empty)
+    _, sure = answered(pipeline, examples_of(empty))
+    assert sure < 0.75

@@ -1,15 +1,15 @@
 """Labels and tags from a memory alone: its own rows are the classifier, and nothing is fitted.
 
 Keys are whitened by the covariance within the memory's labels, and its class means answer beside
-the vote. The few numbers that this needs are chosen on rows that do not see themselves: the rows of
-each fold are answered by the rows of the other folds. All in closed form, in seconds. An edit
-counts at once in vote and means; the covariance is measured again when a fifth of the rows has
-changed.
+the vote; or labels are propagated to the rows that have none. What is best is chosen on rows that
+do not see themselves: the rows of each fold are answered by the rows of the other folds. All in
+closed form, in seconds. An edit counts at once in vote and means; the covariance is measured again
+when a fifth of the rows has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from ravl.memory import Memory
 from ravl.models.class_means import KeySums
 from ravl.models.held_out import log_loss, vote_gate
 from ravl.models.linear import fold_of_groups
+from ravl.models.propagation import propagate
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.key_projection import KeyProjection
@@ -36,6 +37,8 @@ from ravl.tasks.labels.targets import LabelTargets
 
 FOLDS = 5
 MOST = 20_000  # labelled rows that it is measured on
+SPREAD_FROM = 0.2  # share of rows without a label from which labels are propagated
+SHRINKAGE = 0.2  # of whitened keys then
 VOTE = Vote(16, 0.08)
 
 
@@ -94,6 +97,17 @@ def measured(
         by_fold = [part.with_shrinkage(shrinkage) for part in parts]
         whitened = replace(plain, keys=whole.with_shrinkage(shrinkage))
         tried.append(_judged(whitened, found, splits, by_fold))
+    silent = np.flatnonzero(said.speaks == 0)
+    if task.exclusive and len(silent) >= SPREAD_FROM * len(view):
+        others = view.features[silent[:: -(-len(silent) // MOST)]]
+        every = np.vstack([found.features, others])
+
+        def whitened_by_all(table: Array) -> KeyProjection:
+            shares, worth = propagate(plain.keys(every), table)
+            return Whitening.of(keys, every, shares * worth[:, None]).with_shrinkage(SHRINKAGE)
+
+        for keys_of in (lambda _: plain.keys, whitened_by_all):
+            tried.append(_judged_spread(plain, keys_of, found, every, [f for _, f in splits]))
     return min(tried, key=lambda each: each[0])[1]
 
 
@@ -119,11 +133,56 @@ def _judged(
         scores[fold] = KeySums.of(known, rest.table).scores(looked, found.exclusive)
     counts, rows = found.table.sum(0), float(len(found.table))
     means, weight, votes = best_means(votes, scores, found.table, counts, rows, found.exclusive)
+    return _with_gate(replace(plain, means=means, means_weight=weight), found, votes)
+
+
+def _judged_spread(
+    plain: LabelPredictor,
+    keys_of: Callable[[Array], KeyProjection],
+    found: Labelled,
+    every: Array,
+    folds: Sequence[Ints],
+) -> tuple[float, LabelPredictor]:
+    """A predictor that propagates labels to rows without one, and its log loss out of fold.
+
+    Args:
+        plain: the predictor, without means.
+        keys_of: gives keys for the labels that may be seen, (n + m, C).
+        found: n rows that say something.
+        every: features of these, and of m rows without a label after them, (n + m, F).
+        folds: positions of those that are answered together; their labels are hidden then.
+    """
+    table = np.zeros((len(every), found.table.shape[1]), np.float32)
+    table[: len(found.table)] = found.table
+    votes, scores = np.zeros_like(found.table), np.zeros_like(found.table)
+    for fold in folds:
+        seen = table.copy()
+        seen[fold] = 0
+        keys = keys_of(seen)(every)
+        shares, worth = propagate(keys, seen)
+        others = np.setdiff1d(np.arange(len(every)), fold)
+        similarity, positions = top_k(keys[others], keys[fold], VOTE.k, None)
+        votes[fold] = VOTE(Neighbours(positions, similarity), shares[others], worth[others])
+        sums = KeySums.of(keys[others], shares[others] * worth[others][:, None])
+        scores[fold] = sums.scores(keys[fold], found.exclusive)
+    chosen = keys_of(table)
+    shares, worth = propagate(chosen(every), table)
+    counts = (shares * worth[:, None]).sum(0)
+    rows, exclusive = float(counts.sum()), found.exclusive
+    means, weight, votes = best_means(votes, scores, found.table, counts, rows, exclusive)
+    spread = replace(plain, keys=chosen, spread=True, means=means, means_weight=weight)
+    return _with_gate(spread, found, votes)
+
+
+def _with_gate(
+    predictor: LabelPredictor, found: Labelled, votes: Array
+) -> tuple[float, LabelPredictor]:
+    """A predictor with gate and calibration, and its log loss, by votes (n, C) out of fold."""
     gate = vote_gate(votes, found.table, found.exclusive)
     smooth = gate.smoothed_votes(votes)
     loss = log_loss(smooth, found.table, found.exclusive)
-    predictor = replace(plain, gate=gate, vote_gate=gate, means=means, means_weight=weight)
     truth = found.table.argmax(1) if found.exclusive else found.table.astype(np.int64)
+    predictor = replace(predictor, gate=gate, vote_gate=gate)
     return loss, calibrated(predictor, smooth, found.table, truth)
 
 
