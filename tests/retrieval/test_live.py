@@ -19,6 +19,7 @@ from ravl.store.blocks import Blocks
 from ravl.store.sqlite.rows import RowTable
 from tests.edits import Edits
 from tests.helpers import ColourEncoder
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -177,8 +178,8 @@ def test_what_is_shared_may_be_made_of_what_is_shared(edits: Edits) -> None:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(30)
-    assert found and live.shared("inner", Thing) is found[0]
+    wait_until(lambda: found, "what is shared")
+    assert live.shared("inner", Thing) is found[0]
 
 
 class Thing:

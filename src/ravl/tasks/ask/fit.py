@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.models.gate import probabilities
@@ -17,7 +19,6 @@ from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.tasks.ask.dataset import asked, refuse
 from ravl.tasks.ask.targets import AnswerTargets, ask_task
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.labels.choosing_examples import train_plus_validation
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.fit import LabelRecipe
 from ravl.tasks.labels.head import fit_head
@@ -84,6 +85,7 @@ def question_only(data: FitData) -> Array:
         data, task=task.blind(), train=blind(data.train), validation=blind(data.validation)
     )
     head, logits = fit_head(unseen)
-    warmth = temperature_of(logits, train_plus_validation(unseen).targets, exclusive=True)
+    targets = np.vstack([unseen.train.targets, unseen.validation.targets])
+    warmth = temperature_of(logits, targets, exclusive=True)
     found = head(blind(data.test).queries.features) / warmth
     return probabilities(found, exclusive=True)
