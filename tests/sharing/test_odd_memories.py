@@ -27,7 +27,6 @@ from tests.helpers import ColourEncoder, draw, make_examples, trained_on
 from tests.mutations import harmless, odd_memory
 from tests.serving.helpers import png
 from tests.sharing.hand_made import make_place
-from tests.sharing.watching import little_memory
 
 FEW, MANY = 16, 1200
 SERVED = 8  # one memory in so many is served
