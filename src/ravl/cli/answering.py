@@ -201,6 +201,12 @@ def evaluate(
     click.echo(f"{asked}{found['pictures']:,} pictures, {found['set_aside']:,} set aside.")
     for reason in found["reasons"]:
         click.echo(f"  {reason}", err=True)
+    if learned := found.get("learned_from"):
+        click.echo(
+            f"The run has learned from {learned:,} of these pictures. The scores are too good for "
+            "new ones; the report of its fit has those of pictures that it had not seen.",
+            err=True,
+        )
 
     def words(metric: str, score: dict[str, float]) -> str:
         value = Score(**score)

@@ -179,7 +179,8 @@ def evaluate(
         seed: of the intervals.
 
     Returns:
-        ``pictures`` (for ask ``questions``, too), ``set_aside``, and under ``rows`` scores by row
+        ``pictures`` (for ask ``questions``, too), how many of them the run has ``learned_from``,
+        ``set_aside``, and under ``rows`` scores by row
         and metric, each as ``{"value", "low", "high"}``; under ``differences`` what retrieval
         changes.
 

@@ -8,7 +8,12 @@ from typing import TypeVar
 from ravl.data import Rejected
 from ravl.evaluation import Score
 from ravl.json_types import JsonObject
+from ravl.memory import Row
+from ravl.runs.run import Run
+from ravl.training.refit_plan import SPLIT_FILE
 from ravl.training.run_record import tables_json
+from ravl.training.splits import SPLIT_NAMES
+from ravl.untrusted import MOST_OF_PICTURES, read_json
 
 Answers = TypeVar("Answers")
 RETRIEVAL = "with_retrieval"
@@ -28,6 +33,25 @@ def answer_rows(judge: Callable[[bool, bool], Answers], has_model: bool) -> dict
     return rows
 
 
+def learned_from(run: Run | None, rows: Sequence[Row]) -> int:
+    """How many pictures of some rows a run was fitted to, or chosen by; 0 where it does not say.
+
+    Their scores are too good for new pictures: what was fitted has seen their labels.
+
+    Args:
+        run: the run; None for none.
+        rows: that are judged.
+    """
+    if run is None:
+        return 0
+    try:
+        hashes = read_json(run.folder / SPLIT_FILE, MOST_OF_PICTURES)["hashes"]
+        known = {str(hash) for name in SPLIT_NAMES if name != "test" for hash in hashes[name]}
+    except (OSError, ValueError, KeyError, TypeError):  # of an older ravl
+        return 0
+    return len({row.hash for row in rows} & known)
+
+
 def evaluation_json(
     task: str,
     rows: Mapping[str, Answers],
@@ -44,7 +68,8 @@ def evaluation_json(
         measure: the scores of answers.
         compare: the scores of some answers minus those of others, paired.
         rejected: pictures that could not be read.
-        **counts: of ``pictures``, and of what was asked about them, such as ``pairs``.
+        **counts: of ``pictures``, of those that were ``learned_from``, and of what was asked about
+            them, such as ``pairs``.
     """
     best = rows[RETRIEVAL]
     differences = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,6 +45,23 @@ def test_the_memorys_own_pictures_by_a_filter(fitted, shop):
     assert found["pictures"] == 20
     with pytest.raises(DataError, match="No picture that could be read has a label"):
         evaluate(load(fitted / "linear", shop), "number > 999", progress=False)
+
+
+@pytest.mark.parametrize("name", ["vote", "linear", "tags"])
+def test_pictures_of_the_fit_are_counted(fitted, shop, tmp_path, name):
+    """Their scores are too good: what was fitted has seen their labels."""
+    model = load(fitted / name, shop)
+    assert model.run is not None
+    hashes = json.loads((model.run.folder / "split.json").read_text())["hashes"]
+    learned = len(hashes["train"]) + len(hashes["validation"])
+    assert evaluate(model, "number >= 0", progress=False)["learned_from"] == learned
+    new = table(tmp_path / "new.csv", shades(tmp_path / "new", 24, first=500))
+    assert evaluate(model, new, progress=False)["learned_from"] == 0
+    (model.run.folder / "split.json").rename(tmp_path / "split.json")
+    try:
+        assert evaluate(model, "number >= 0", progress=False)["learned_from"] == 0
+    finally:
+        (tmp_path / "split.json").rename(model.run.folder / "split.json")
 
 
 def test_what_cannot_be_read_is_counted(fitted, shop, tmp_path):

@@ -17,7 +17,7 @@ from ravl.tasks.caption.dataset import texts_of
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.writer import TextPipeline
 from ravl.tasks.model import Model
-from ravl.training.evaluation import answer_rows, evaluation_json
+from ravl.training.evaluation import answer_rows, evaluation_json, learned_from
 from ravl.training.example_source import judged
 from ravl.training.examples import (
     Examples,
@@ -84,7 +84,8 @@ def evaluate_texts(
         examples = read_labelled(source, memory, task.of, where)
         if not len(examples):
             raise none_labelled(source, task.noun, task.column)
-        pictures, rejected = len(examples), examples.rejected
+        counts, rejected = {"pictures": len(examples)}, examples.rejected
+        counts["learned_from"] = learned_from(predictor.run, examples.rows)
         examples, seen, texts = examples_seen(predictor, examples)
         written = answer_rows(
             lambda retrieval, vote_only: [
@@ -95,7 +96,7 @@ def evaluate_texts(
             ],
             predictor.has_generator,
         )
-    kind, groups, counts = task.output_kind, examples.groups, {"pictures": pictures}
+    kind, groups = task.output_kind, examples.groups
     if task.unit == "question":
         counts["questions"] = len(examples)
     return evaluation_json(

@@ -22,7 +22,7 @@ from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import ChoosingPipeline, Queries
 from ravl.tasks.model import Model
-from ravl.training.evaluation import answer_rows, evaluation_json
+from ravl.training.evaluation import answer_rows, evaluation_json, learned_from
 from ravl.training.example_source import judged
 from ravl.training.examples import (
     Examples,
@@ -85,7 +85,10 @@ def _scores(model: ChoosingPipeline, examples: Examples, seed: int) -> JsonObjec
         scores = compare(kind, after, before, truth, **limited, groups=groups, seed=seed)
         return scores | task.text_scores(rows, names, after, before, groups=groups, seed=seed)
 
-    counts = {"pictures": len({row.number for row in rows})}
+    counts = {
+        "pictures": len({row.number for row in rows}),
+        "learned_from": learned_from(model.run, rows),
+    }
     if task.unit == "question":
         counts["questions"] = len(examples)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}

@@ -24,6 +24,7 @@ from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.answers import Answer, Evidence
 from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.runs.run import Run
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.tasks.options import JudgeOptions
@@ -339,7 +340,13 @@ def with_means(votes: Array, answers: Array | None, weight: float) -> Array:
 
 
 class ChoosingPipeline(Protocol):
-    """A pipeline that answers with a :class:`LabelPredictor`: of classify, tag or ask."""
+    """A pipeline that answers with a :class:`LabelPredictor`: of classify, tag or ask.
+
+    Args:
+        run: that was fitted; None for a memory alone.
+    """
+
+    run: Run | None
 
     @property
     def memory(self) -> Memory:

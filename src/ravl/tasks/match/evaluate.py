@@ -22,7 +22,7 @@ from ravl.tasks.match.task import MatchTask
 from ravl.tasks.model import Model
 from ravl.training.dual_encoder.example_pairs import read_texts
 from ravl.training.dual_encoder.pairs import Pairs
-from ravl.training.evaluation import answer_rows, evaluation_json
+from ravl.training.evaluation import answer_rows, evaluation_json, learned_from
 from ravl.training.example_source import judged
 from ravl.training.examples import Examples, read_labelled
 
@@ -123,7 +123,11 @@ def _scores(
         ),
         model.matcher.has_model,
     )
-    counts = {"pictures": len(examples), "pairs": len(targets)}
+    counts = {
+        "pictures": len(examples),
+        "learned_from": learned_from(model.run, examples.rows),
+        "pairs": len(targets),
+    }
     return evaluation_json(MatchTask.name, rows, measured, compared, examples.rejected, **counts)
 
 
