@@ -18,6 +18,10 @@ any fit: by the neighbours' caption that agrees most with the others, and by a c
 
 Questions: DAQUAR, see `benchmarks/memory_pays_questions.py`; its logistic regression sees the
 picture, the sentence vector and TF-IDF of the question's words.
+
+Search: Flickr8k's 6,000 training photographs with their captions are in the memory, 1,000 others
+judge; the plain method is canonical correlation analysis on the features that the memory stores,
+with cross-domain similarity local scaling.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ from numpy.typing import NDArray
 
 from benchmarks.labelled import memory_of
 from benchmarks.memory_pays_questions import questions
+from benchmarks.memory_pays_search import searched
 from benchmarks.report import Lines, with_interval
 from ravl.encoders.base import Array
 from ravl.evaluation.generation import compare_texts, measure_text
@@ -162,7 +167,7 @@ def run() -> Lines:
             lines += [*whole(world, folder), *classes_later(world, folder)]
             if set_name == "clothing_small":
                 lines += [*few(world, folder, 16), *few(world, folder, 4)]
-        lines += [*captions(folder), *questions(folder)]
+        lines += [*captions(folder), *questions(folder), *searched(folder)]
     return lines
 
 

@@ -29,20 +29,23 @@ from ravl.tasks.match.rerank import both_ways, judge_reranking
 from ravl.tasks.search.fit import prepare
 from ravl.tasks.search.held import Held, Space, best_hubness
 from ravl.tasks.search.known import KnownTexts
+from ravl.tasks.search.levels import fit_levels
 from ravl.tasks.search.mixing import best_text_share
 from ravl.tasks.search.rewording import reworded
 from ravl.training.dual_encoder.pairs import Ints, Pairs
 from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.towers import seen_by
-from ravl.training.dual_encoder.train import train_heads
 from ravl.training.fit_settings import FitSettings
 
 DEV = 'split = "dev"'
 DEFAULT = RetrieverSettings()
 TUNED = replace(DEFAULT, tune_vision="top:7", vision_side=288, epochs=6)
 VARIANTS = {
-    "linear heads": replace(DEFAULT, hidden=0),
+    "closed form, stored features": replace(DEFAULT, model="cca", wide=False),
+    "closed form": replace(DEFAULT, model="cca"),
+    "stored features": replace(DEFAULT, wide=False),
     "default": DEFAULT,
+    "hidden layer from random": replace(DEFAULT, wide=False, words=0, epochs=10, hidden=1024),
     "another seed": replace(DEFAULT, seed=1),
     "sigmoid loss": replace(DEFAULT, loss="sigmoid"),
     "3 hard negatives": replace(DEFAULT, hard_negatives=3),
@@ -79,10 +82,11 @@ def measured(
 ) -> Lines:
     """The lines of one variant; before it the untrained encoder's, where it is the first."""
     began = time.monotonic()
-    base = KnownTexts(memory.encoder)
+    base = KnownTexts(memory.encoder, wide=settings.wide and not settings.tunes)
     material, parts = prepare(memory, base, out, settings, None, DEV, False)
-    encoder, curve, seconds = train_heads(material, parts, base, out, settings, False)
-    pairs = seen_by(material.pairs, encoder.vision, material.maps)
+    levels = fit_levels(material, parts, base, out, settings, False)
+    encoder, curve, seconds = levels.chosen, levels.curve, levels.seconds
+    pairs = seen_by(levels.material.pairs, encoder.vision, material.maps)
     kept = best_text_share(pairs, parts.validation, parts.train, encoder)
     trained = encoder.weighted(settings.trained_weight, kept)
     held = [

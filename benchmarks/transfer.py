@@ -33,8 +33,8 @@ SETS: dict[str, str | float] = {
 }
 
 
-SETTINGS = RetrieverSettings()
-TINY = {"SETTINGS": RetrieverSettings(epochs=1)}
+SETTINGS = RetrieverSettings(epochs=10, hidden=1024)
+TINY = {"SETTINGS": RetrieverSettings(epochs=1, hidden=1024)}
 
 
 @dataclass(frozen=True)

@@ -91,3 +91,24 @@ def test_odd_texts(builtin):
     vectors = builtin.embed_texts(texts)
     assert vectors.shape == (7, builtin.dimension)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_wide_features_stand_behind_the_stored_ones(builtin):
+    prepared = [builtin.prepare(draw(i, colour)) for i, colour in enumerate(["red", "blue"])]
+    found = builtin.wide_features(prepared)
+    assert found.shape == (2, 1280 + builtin.wide_dimension)
+    np.testing.assert_allclose(found[:, :1280], builtin.features(prepared), atol=1e-4)
+    with torch.inference_mode():
+        features, wide = efficientnet.WideNetwork().eval()(torch.from_numpy(np.stack(prepared)))
+    np.testing.assert_allclose(found, np.hstack([features, wide]), atol=1e-3)
+    assert builtin.wide_features([]).shape == (0, 1280 + builtin.wide_dimension)
+
+
+def test_texts_have_wide_features_of_lower_layers(builtin):
+    texts = ["a red ball", "two dogs run on a long beach"]
+    found = builtin.wide_texts(texts)
+    np.testing.assert_allclose(found[:, :640], builtin.embed_texts(texts), atol=1e-5)
+    assert found.shape == (2, 640 + builtin.wide_text_dimension)
+    alone = builtin.wide_texts(texts[:1])  # padding changes nothing
+    np.testing.assert_allclose(found[:1], alone, atol=1e-4)
+    assert builtin.wide_texts([]).shape == found[:0].shape

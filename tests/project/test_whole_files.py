@@ -27,6 +27,7 @@ KNOWN = {  # a list to be shortened
     "encoders/builtin_parts.py: _write": STAGED,
     "encoders/builtin_parts.py: write_projection": STAGED,
     "encoders/multilingual_parts.py: _write_tokenizer": STAGED,
+    "encoders/wide_parts.py: _write": STAGED,
     "exports/networks.py: _fusion": STAGED,
     "exports/run.py: _write": STAGED,
     "exports/tokenizers.py: _copy": STAGED,

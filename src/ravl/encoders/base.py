@@ -48,7 +48,7 @@ class Encoder(ABC):
     name of its entry point, and after a colon what the constructor takes, if anything),
     ``dimension`` (d, of the shared space), ``feature_dimension`` (F, of the picture features),
     ``picture_size`` (side of the network's input in pixels) and ``batch_size`` (pictures per
-    batch).
+    batch); and where there are wide features, ``wide_dimension`` and ``wide_text_dimension``.
     """
 
     spec: str
@@ -57,6 +57,8 @@ class Encoder(ABC):
     picture_size: int
     batch_size: int
     projects: bool = True
+    wide_dimension: int = 0
+    wide_text_dimension: int = 0
 
     @classmethod
     def from_spec(
@@ -112,6 +114,14 @@ class Encoder(ABC):
     @abstractmethod
     def embed_texts(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> vectors of the shared space (n, d), L2-normalised. Long texts are cut."""
+
+    def wide_features(self, prepared: Sequence[Array]) -> Array:
+        """Prepared pictures (n) -> features, and behind them the wide ones, (n, F + wide)."""
+        return self.features(prepared)
+
+    def wide_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> vectors, and behind them their wide features, (n, d + wide)."""
+        return self.embed_texts(texts)
 
     def state(self) -> dict[str, bytes]:
         """Files from which a memory can load this encoder; empty if its name is enough."""

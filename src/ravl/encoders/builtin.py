@@ -23,6 +23,7 @@ from PIL import Image
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.encoders.builtin_parts import MAX_TOKENS, PROJECTION, VISUAL, parts_folder
 from ravl.encoders.space import devise_vectors
+from ravl.encoders.wide_parts import LAYERS, WIDE, WIDE_VISION, wide_folder
 
 TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
@@ -45,6 +46,8 @@ class BuiltinEncoder(Encoder):
     picture_size = 224
     batch_size = 32
     guesses = True  # the learned map works only in MiniLM's space
+    wide_dimension = sum(WIDE)
+    wide_text_dimension = len(LAYERS) * SEMANTIC
 
     def __init__(self) -> None:
         self._vision_parts: Callable[..., Path] = parts_folder
@@ -98,6 +101,27 @@ class BuiltinEncoder(Encoder):
             vectors[:, :SEMANTIC] = normalise(own - self._centres(texts))
         return vectors
 
+    def wide_features(self, prepared: Sequence[Array]) -> Array:
+        """Prepared pictures (n, each (3, 224, 224)) -> features and wide ones, (n, 1280 + 3680).
+
+        The wide ones are means of the channels of Lite0's last block, and the features and the same
+        means of Lite2, which looks at the picture as well.
+        """
+        parts = [np.zeros((0, self.feature_dimension + self.wide_dimension), np.float32)]
+        for i in range(0, len(prepared), self.batch_size):
+            pictures = np.stack(prepared[i : i + self.batch_size])
+            parts.append(np.hstack(self._wide_vision(pictures)))
+        return np.concatenate(parts)
+
+    def wide_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> vectors, and means of the tokens in two lower layers, (n, 640 + 768)."""
+        vectors = np.zeros((len(texts), self.dimension + self.wide_text_dimension), np.float32)
+        if texts:
+            own, wide = self._wide_text.embed_wide(texts)
+            vectors[:, :SEMANTIC] = normalise(own - self._centres(texts))
+            vectors[:, self.dimension :] = wide
+        return vectors
+
     def supports_language(self, text: str) -> bool:
         """True if at least half of the letters are Latin: MiniLM was trained on English."""
         letters = [c for c in text if c.isalpha()]
@@ -126,6 +150,15 @@ class BuiltinEncoder(Encoder):
         return TextNetwork(self._text_parts(*TextNetwork.files))
 
     @cached_property
+    def _wide_vision(self) -> Callable[[Array], list[Array]]:
+        session = _session(wide_folder(WIDE_VISION) / WIDE_VISION)
+        return lambda pictures: list(session.run(None, {"pictures": pictures}))
+
+    @cached_property
+    def _wide_text(self) -> TextNetwork:
+        return TextNetwork(wide_folder(*TextNetwork.files))
+
+    @cached_property
     def _projection(self) -> dict[str, Array]:
         from safetensors.numpy import load_file
 
@@ -146,13 +179,22 @@ class TextNetwork:
         from tokenizers import Tokenizer
 
         self._session = _session(folder / "text.onnx")
+        self._outputs = self._session.get_outputs()
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
 
     def embed(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> (n, 384); texts of similar length share a batch, to avoid padding."""
-        vectors = np.zeros((len(texts), SEMANTIC), np.float32)
+        return normalise(self._run(texts)[0])
+
+    def embed_wide(self, texts: Sequence[str]) -> tuple[Array, Array]:
+        """At least one text (n) -> the vectors (n, 384), and the file's second output (n, wide)."""
+        vectors, wide = self._run(texts)
+        return normalise(vectors), wide
+
+    def _run(self, texts: Sequence[str]) -> list[Array]:
+        outputs = [np.zeros((len(texts), o.shape[-1]), np.float32) for o in self._outputs]
         order = np.argsort([len(t) for t in texts], kind="stable")
         for i in range(0, len(order), TEXT_BATCH):
             rows = order[i : i + TEXT_BATCH]
@@ -163,8 +205,9 @@ class TextNetwork:
                 "ids": np.array([t.ids for t in tokens], np.int64),
                 "mask": np.array([t.attention_mask for t in tokens], np.int64),
             }
-            vectors[rows] = self._session.run(None, inputs)[0]
-        return normalise(vectors)
+            for output, found in zip(outputs, self._session.run(None, inputs), strict=True):
+                output[rows] = found
+        return outputs
 
 
 def _session(path: Path) -> Any:

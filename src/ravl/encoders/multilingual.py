@@ -40,12 +40,17 @@ class MultilingualEncoder(BuiltinEncoder):
 
     spec = "multilingual"
     guesses = False
+    wide_text_dimension = 0
 
     def __init__(self) -> None:
         super().__init__()
         self._text_parts = multilingual_folder
         multilingual_folder()
         self._scripts = list(scripts())
+
+    def wide_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> vectors (n, 640): E5 has no wide features."""
+        return self.embed_texts(texts)
 
     def supports_language(self, text: str) -> bool:  # noqa: ARG002 (the builtin encoder's question)
         """Always True: the encoder knows nearly every script."""

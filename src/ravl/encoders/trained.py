@@ -59,10 +59,10 @@ class TrainedEncoder(Encoder):
 
     Args:
         base: the encoder below the heads; not itself a trained encoder.
-        picture: the head for picture features, from the base's (F,), followed by those of a tuned
-            tower, to (d,).
-        text: the head for the base's text vectors, followed by word vectors, followed by the
-            vectors of a tuned tower, to the same (d,).
+        picture: the head for picture features, from the base's (F,), followed by its wide features
+            and by those of a tuned tower where there are such, to (d,).
+        text: the head for the base's text vectors, followed by their wide features, by word vectors
+            and by the vectors of a tuned tower where there are such, to the same (d,).
         share: share of the trained part in the squared norm of a picture's vector, above 0 and at
             most 1; 1.0 omits the base's part.
         text_share: the same for a text's vector; 1.0 sets the base's part to zero.
@@ -70,6 +70,7 @@ class TrainedEncoder(Encoder):
         beside: files of what runs beside the base: of the towers that were tuned with the heads,
             from :meth:`ravl.encoders.towers.tuned_tower.Tower.state`, loaded when first needed,
             and of word vectors, from :meth:`ravl.encoders.words.WordVectors.state`.
+        wide: the heads take the base's wide features, too.
 
     Raises:
         EncoderError: the base is itself a trained encoder, or the heads do not fit it or each
@@ -86,6 +87,7 @@ class TrainedEncoder(Encoder):
         text_share: float = 1.0,
         known: Fingerprint | None = None,
         beside: Mapping[str, bytes] | None = None,
+        wide: bool = False,
     ) -> None:
         if isinstance(base, TrainedEncoder):
             raise EncoderError(_twice(base.base.spec))
@@ -93,7 +95,8 @@ class TrainedEncoder(Encoder):
         self.picture_head, self.text_head = picture, text
         self.share, self.text_share = float(share), float(text_share)
         self.beside = dict(beside or {})
-        self.projects = TUNED[0] not in self.beside
+        self.wide = wide
+        self.projects = not wide and TUNED[0] not in self.beside
         self.words = WordVectors.from_state(self.beside) if WORD_FILES[0] in self.beside else None
         self._check()
         self._known = known or base.fingerprint
@@ -118,21 +121,23 @@ class TrainedEncoder(Encoder):
 
     def encode_prepared(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
         """Prepared pictures (n) -> features of the base (n, F) and vectors (n, d)."""
-        features = self.base.features(prepared)
-        if self.vision is None:
-            return features, self.project(features)
-        return features, self.project(np.hstack([features, self.vision.features(prepared)]))
+        seen = self.base.wide_features(prepared) if self.wide else self.base.features(prepared)
+        features = seen[:, : self.feature_dimension]
+        if self.vision is not None:
+            seen = np.hstack([seen, self.vision.features(prepared)])
+        return features, self.project(seen)
 
     def project(self, features: Array) -> Array:
         """Features -> vectors (n, dimension): the trained part, and the base's part.
 
         Args:
-            features: of the base, (n, F); with a tuned tower, followed by its features.
+            features: of the base, (n, F), followed by all that the head for pictures takes.
         """
         if features.shape[1] != self.picture_head.inputs:
             raise EncoderError(
                 f"The picture head takes {self.picture_head.inputs:,} features, not "
-                f"{features.shape[1]:,}: the pictures must also be encoded by the tuned tower."
+                f"{features.shape[1]:,}: the pictures must be encoded again, with their wide "
+                "features or by the tuned tower."
             )
         trained = self.picture_head(features)  # (n, d)
         if self.share == 1:
@@ -145,8 +150,9 @@ class TrainedEncoder(Encoder):
         """Texts (n) -> vectors (n, dimension): the trained part, and the base's part."""
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
-            own, d = self.base.embed_texts(texts), self.text_head.dimension
-            read = [own]
+            first = self.base.wide_texts(texts) if self.wide else self.base.embed_texts(texts)
+            own, d = first[:, : self.base.dimension], self.text_head.dimension
+            read = [first]
             if self.words is not None:
                 read.append(self.words(texts))
             if self.text is not None:
@@ -174,6 +180,7 @@ class TrainedEncoder(Encoder):
             text_share,
             self._known,
             self.beside,
+            self.wide,
         )
         other.__dict__ |= {n: self.__dict__[n] for n in ("vision", "text") if n in self.__dict__}
         return other
@@ -205,7 +212,7 @@ class TrainedEncoder(Encoder):
         from safetensors.numpy import save
 
         settings = {
-            "format": WORDS if self.words else TOWERS if self.beside else FORMAT,
+            "format": WORDS if self.words or self.wide else TOWERS if self.beside else FORMAT,
             "spec": self.spec,
             **self._settings(),
             "fingerprint": json.loads(self._known.to_json()),
@@ -255,6 +262,7 @@ class TrainedEncoder(Encoder):
             share, text_share = float(settings["share"]), float(settings["text_share"])
             powers = [float(settings[f"{side}_power"]) for side in ("picture", "text")]
             known = Fingerprint.from_record(settings["fingerprint"])
+            wide = bool(settings.get("wide", False))
         arrays = read_arrays(state[WEIGHTS])
         picture, text = (
             Head.from_arrays(
@@ -264,7 +272,7 @@ class TrainedEncoder(Encoder):
         )
         base = base if base is not None else _load_base(name)
         beside = {name: state[name] for name in BESIDE if name in state}
-        encoder = cls(base, picture, text, share, text_share, known, beside)
+        encoder = cls(base, picture, text, share, text_share, known, beside, wide)
         if settings.get("spec") != encoder.spec:
             raise EncoderError(
                 f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: one of "
@@ -308,15 +316,17 @@ class TrainedEncoder(Encoder):
                 f"text_share must be 1, too, not {self.text_share:g}."
             )
         words = self.words.dimension if self.words is not None else 0
-        more = picture.inputs - base.feature_dimension, text.inputs - base.dimension - words
+        own = base.feature_dimension, base.dimension
+        if self.wide:
+            own = own[0] + base.wide_dimension, own[1] + base.wide_text_dimension
+        more = picture.inputs - own[0], text.inputs - own[1] - words
         towers = TUNED[0] in self.beside, TUNED[2] in self.beside
         if any(n < 0 or (n > 0) != tower for n, tower in zip(more, towers, strict=True)):
             beside = f", its word vectors {words:,}" if words else ""
             beside += ", and tuned towers more" if any(towers) else ""
             raise EncoderError(
                 f"The trained heads take {picture.inputs:,} picture features and text vectors of "
-                f"{text.inputs:,} dimensions; {base.spec!r} has {base.feature_dimension:,} and "
-                f"{base.dimension:,}{beside}."
+                f"{text.inputs:,} dimensions; {base.spec!r} has {own[0]:,} and {own[1]:,}{beside}."
             )
         if picture.dimension != text.dimension:
             raise EncoderError(
@@ -342,6 +352,7 @@ class TrainedEncoder(Encoder):
             "text_share": self.text_share,
             "picture_power": self.picture_head.power,
             "text_power": self.text_head.power,
+            **({"wide": True} if self.wide else {}),
         }
 
     def _arrays(self) -> dict[str, Array]:

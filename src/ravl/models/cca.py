@@ -7,7 +7,7 @@ a closed form: seconds, and no network is trained (for pictures and texts: Klein
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ BLOCK = 8192  # texts at a time
 ROOT = 0.5  # the power for features after a ReLU, whose long tails it shortens
 
 Ints = NDArray[np.int64]
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ class _Side:
         standard: Array = (x - self.mean) / self.scale
         return standard
 
-    def head(self, weight: Doubles, centre: Array) -> Head:
+    def head(self, weight: Array, centre: Array) -> Head:
         """The head that maps standardised features, less their mean over the pairs."""
         return Head(
             mean=self.mean,
@@ -66,11 +65,12 @@ class Covariances:
         both: (D, F).
     """
 
-    pictures: Doubles
-    texts: Doubles
-    both: Doubles
+    pictures: Array
+    texts: Array
+    both: Array
     _sides: tuple[_Side, _Side]
     _centres: tuple[Array, Array]
+    _whitened: dict[float, tuple[Array, Array]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, pictures: Array, texts: Array, owners: Ints, which: Ints) -> Covariances:
@@ -99,9 +99,9 @@ class Covariances:
             squares += read.T @ read
         mean = total / len(owners)
         return cls(
-            ((seen.T * times) @ seen / len(owners)).astype(np.float64),
-            squares / len(owners) - np.outer(mean, mean),
-            (sums.T @ seen / len(owners)).astype(np.float64),
+            np.asarray((seen.T * times) @ seen / len(owners), np.float32),
+            (squares / len(owners) - np.outer(mean, mean)).astype(np.float32),
+            np.asarray(sums.T @ seen / len(owners), np.float32),
             sides,
             (centre.astype(np.float32), mean.astype(np.float32)),
         )
@@ -115,32 +115,30 @@ class Covariances:
         """
         from scipy.linalg import cholesky, eigh, solve_triangular
 
-        lower = [
-            cholesky(_ridged(own, ridge), lower=True)
-            for own, ridge in ((self.pictures, of_pictures), (self.texts, of_texts))
-        ]
+        if of_pictures not in self._whitened:
+            lower = cholesky(_ridged(self.pictures, of_pictures), lower=True)
+            half = solve_triangular(lower, self.both.T, lower=True)
+            self._whitened[of_pictures] = lower, half
+        first, half = self._whitened[of_pictures]
+        second = cholesky(_ridged(self.texts, of_texts), lower=True)
         # What is left after whitening both sides: its singular values are the correlations.
-        half = solve_triangular(lower[1], self.both, lower=True)
-        white = solve_triangular(lower[0], half.T, lower=True)  # (F, D)
+        white = solve_triangular(second, half.T, lower=True)  # (D, F)
         turned = white if white.shape[0] <= white.shape[1] else white.T  # the short side first
-        size = len(turned)
-        count = min(dimension, size)
-        squares, short = eigh(turned @ turned.T, subset_by_index=[size - count, size - 1])
+        size, square = len(turned), turned @ turned.T
+        squares, short = eigh(square, subset_by_index=[max(0, size - dimension), size - 1])
+        squares, short = squares[::-1], short[:, ::-1]
         correlations = np.sqrt(np.maximum(squares, 1e-12))
         long = turned.T @ short / correlations
-        ways = (short, long) if turned is white else (long, short)
+        ways = (long, short) if turned is white else (short, long)
         weights = [
-            solve_triangular(own, way * correlations, lower=True, trans="T")[:, ::-1]
-            for own, way in zip(lower, ways, strict=True)
+            solve_triangular(own, way * correlations, lower=True, trans="T")
+            for own, way in zip((first, second), ways, strict=True)
         ]
-        first, second = (
-            side.head(weight, centre)
-            for side, weight, centre in zip(self._sides, weights, self._centres, strict=True)
-        )
-        return first, second
+        (seen, read), (centre, mean) = self._sides, self._centres
+        return seen.head(weights[0], centre), read.head(weights[1], mean)
 
 
-def _ridged(own: Doubles, ridge: float) -> Doubles:
+def _ridged(own: Array, ridge: float) -> Array:
     """A covariance with more variance in every direction."""
     more = ridge * max(float(np.trace(own)) / len(own), 1e-12)
-    return own + more * np.eye(len(own))
+    return own + np.float32(more) * np.eye(len(own), dtype=np.float32)

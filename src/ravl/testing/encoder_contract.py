@@ -51,6 +51,18 @@ class EncoderContract:
         assert again.fingerprint.matches(encoder.fingerprint)
         assert again.fingerprint.same_vision(encoder.fingerprint)
 
+    def test_wide_features_stand_behind_the_others(
+        self, encoder: Encoder, pictures: list[Image.Image]
+    ) -> None:
+        prepared = [encoder.prepare(picture) for picture in pictures]
+        seen, read = encoder.wide_features(prepared), encoder.wide_texts(TEXTS)
+        assert seen.shape == (len(pictures), encoder.feature_dimension + encoder.wide_dimension)
+        assert read.shape == (len(TEXTS), encoder.dimension + encoder.wide_text_dimension)
+        stored = encoder.features(prepared)
+        np.testing.assert_allclose(seen[:, : encoder.feature_dimension], stored, atol=1e-3)
+        own = encoder.embed_texts(TEXTS)
+        np.testing.assert_allclose(read[:, : encoder.dimension], own, atol=1e-3)
+
     @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (33, 47), (640, 480)])
     def test_prepare_takes_any_shape(self, encoder: Encoder, size: tuple[int, int]) -> None:
         picture = Image.effect_noise(size, 90).convert("RGB")
@@ -83,7 +95,7 @@ class EncoderContract:
         if encoder.projects:
             np.testing.assert_allclose(encoder.project(features), vectors, atol=1e-5)
         else:
-            with pytest.raises(EncoderError, match="also be encoded by the tuned tower"):
+            with pytest.raises(EncoderError, match="must be encoded again"):
                 encoder.project(features)
         assert_unit(vectors, len(pictures), encoder)
         np.testing.assert_allclose(encoder.embed_pictures(pictures), vectors, atol=1e-4)

@@ -79,6 +79,11 @@ class VisionTower(Tower):
             maps = self._run(self._stem, prepared)
         return maps.clip(-LARGEST, LARGEST).astype(np.float16)
 
+    @property
+    def stem_key(self) -> list[str]:
+        """What the maps depend on: on what is frozen, not on the weights that learn."""
+        return [self.encoder.fingerprint.to_json(), str(self.strategy), str(self.side)]
+
     def features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F) of the tuned network."""
         if not prepared:

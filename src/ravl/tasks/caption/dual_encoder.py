@@ -16,6 +16,7 @@ from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.train import PairSplits, train_heads
 from ravl.training.examples import Examples
 
+EPOCHS = 10  # of a dual encoder
 HIDDEN = 1024  # size of the heads' hidden layer
 FEWEST = 64  # training pictures with a text that the encoder reads; of fewer nothing is learned
 
@@ -49,7 +50,7 @@ def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScore
     splits = PairSplits(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
     folder = work / "dual"
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    settings = RetrieverSettings(seed=data.settings.seed, hidden=HIDDEN)
+    settings = RetrieverSettings(seed=data.settings.seed, epochs=EPOCHS, hidden=HIDDEN)
     inputs = TrainingInputs(pairs, vectors)
     trained, _, _ = train_heads(inputs, splits, base, folder, settings, show)
     return ImageTextScorer(trained.picture_head, trained.text_head, base)

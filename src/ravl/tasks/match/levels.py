@@ -25,6 +25,7 @@ from ravl.tasks.match.dataset import HeldPairs, MatchFitData
 from ravl.tasks.match.predictor import EVEN, MEMORY, MatchPredictor
 
 FOLDS = 5
+EPOCHS = 10  # of a dual encoder
 HIDDEN = 1024  # size of the hidden layer of a dual encoder's heads
 HALVED = 16  # training pictures from which halves of them are left out in turn
 TINY = 1e-6  # a probability that was 0
@@ -126,7 +127,7 @@ def _train(
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
     splits = PairSplits(pictures, data.splits.validation, data.splits.test)
-    settings = RetrieverSettings(seed=data.settings.seed, hidden=HIDDEN)
+    settings = RetrieverSettings(seed=data.settings.seed, epochs=EPOCHS, hidden=HIDDEN)
     material = TrainingInputs(data.pairs, data.vectors)
     return train_heads(material, splits, data.base, folder, settings, show)
 

@@ -29,8 +29,11 @@ from ravl.training.dual_encoder.pairs import Pairs, pairs_of, read_pairs, split
 from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.towers import seen_by, with_towers
 from ravl.training.dual_encoder.train import PairSplits
+from ravl.training.dual_encoder.wide import look_wide
 from ravl.training.fit_folder import alone, begin, freeing
 from ravl.training.processes import is_main_process, main_process_first
+
+TOGETHER = 4096  # pictures that are projected at a time
 
 
 def fit_retriever(
@@ -49,9 +52,9 @@ def fit_retriever(
     Heads on top of the frozen encoder's features are fitted in closed form (canonical correlation
     analysis), beside the texts' vectors with vectors of their words. From there they are trained by
     contrast (Radford et al. 2021, CLIP): a picture must be nearer to its own texts than to all
-    others; that is kept where validation is better with it. No picture is decoded again. Where the
-    settings say so, copies of the networks are tuned with them, for which each picture is decoded
-    once. Interrupted, the same call continues where it stopped.
+    others; that is kept where validation is better with it. Where the encoder has wide features,
+    each picture is decoded once for them; so it is where the settings say that copies of the
+    networks are tuned. Interrupted, the same call continues where it stopped.
 
     Args:
         memory: with pictures that have captions, labels, tags or questions.
@@ -84,12 +87,13 @@ def _fit(
 ) -> RetrieverReport:
     progress = progress if is_main_process() else False
     current = memory.encoder
-    base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
+    own = current.base if isinstance(current, TrainedEncoder) else current
+    base = KnownTexts(own, wide=settings.wide and own.wide_dimension > 0 and not settings.tunes)
     with freeing(out):
         with main_process_first():  # the others find what it has written
             material, splits = prepare(memory, base, out, settings, validation, test, progress)
         levels = fit_levels(material, splits, base, out, settings, progress)
-    pairs = material.pairs
+    pairs, material = levels.material.pairs, levels.material
     if not is_main_process():  # of several processes, one is enough for the rest
         return RetrieverReport(out, {}, 0.0, levels.seconds, False, levels.curve)
     heads = levels.chosen
@@ -106,7 +110,8 @@ def _fit(
     unseen = held["validation"]
     adopted = recall(unseen, unseen.after, hubness) > recall(unseen, unseen.before, 0)
     if adopted:
-        vectors = trained.project(pairs.seen(np.arange(len(pairs.rows)), beside=True))
+        parts = np.array_split(np.arange(len(pairs.rows)), len(pairs.rows) // TOGETHER + 1)
+        vectors = np.concatenate([trained.project(pairs.seen(p, beside=True)) for p in parts])
         memory.reembed(trained, progress, dict(zip(pairs.hashes, vectors, strict=True)))
         memory.set_hubness(hubness)
     report = RetrieverReport(
@@ -148,6 +153,8 @@ def prepare(
     pairs, vision, maps, text = with_towers(
         memory, read_pairs(memory, base), base, settings, work, progress
     )
+    if base.wide:
+        pairs = look_wide(memory, pairs, base, work, progress)
     held_out = validation or settings.validation_share, test or settings.test_share
     splits = PairSplits(*split(pairs, memory, *held_out, settings.seed))
     _check_unchanged(work / "pairs.sha256", pairs, memory)
@@ -168,9 +175,10 @@ def prepare(
         variants = flat.reshape(len(texts), settings.paraphrase, -1)
     if settings.teacher:
         teacher = ask_teacher(settings.teacher, memory, pairs, splits.train, work, progress)
-    return TrainingInputs(
-        pairs, texts, variants, vision, maps, text, others, teacher, words
-    ), splits
+    inputs = TrainingInputs(
+        pairs, texts, variants, vision, maps, text, others, teacher, words, base.wide
+    )
+    return inputs, splits
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:

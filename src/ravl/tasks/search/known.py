@@ -24,19 +24,29 @@ class KnownTexts(Encoder):
 
     Args:
         encoder: that does the work.
+        wide: texts are read with their wide features.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, wide: bool = False) -> None:
         self.base = encoder
+        self.wide = wide
+        self._read = encoder.wide_texts if wide else encoder.embed_texts
         self._known: dict[str, Array] = {}
         self.spec = encoder.spec
         self.dimension = encoder.dimension
         self.feature_dimension = encoder.feature_dimension
         self.picture_size = encoder.picture_size
         self.batch_size = encoder.batch_size
+        self.wide_dimension = encoder.wide_dimension
+        self.wide_text_dimension = encoder.wide_text_dimension
 
     def recall(self, memory: Memory) -> None:
-        """Take over the vectors of a memory's texts, which this encoder has made."""
+        """Take over the vectors of a memory's texts, which this encoder has made.
+
+        Wide features are not stored: with them, every text is read anew.
+        """
+        if self.wide:
+            return
         vectors = memory.vectors("text_vectors")
         matrix = vectors.matrix
         for row in memory.rows():
@@ -48,12 +58,15 @@ class KnownTexts(Encoder):
                 self._known.update(zip(row.texts, found, strict=True))
 
     def learn(self, texts: Sequence[str], file: Path, show: bool | None) -> Array:
-        """Vectors (m, d) of different texts; kept in a file, so that a new start goes on there."""
+        """Vectors (m, d) of different texts, with their wide features if these are read.
+
+        They are kept in a file, so that a new start goes on there.
+        """
         new = [text for text in texts if text not in self._known]
         # Which are new depends on what was recalled: after re-embedding, that is nothing.
         digest = hashlib.sha256(json.dumps(new).encode()).hexdigest()[:12]
         file = file.with_stem(f"{file.stem}-{digest}")
-        vectors = np.zeros((len(new), self.dimension), np.float32)
+        vectors = np.zeros((len(new), self._width), np.float32)
         done = 0
         if file.exists():
             kept = np.load(file, allow_pickle=False)
@@ -63,7 +76,7 @@ class KnownTexts(Encoder):
         with progress_bar("Reading texts", "texts", show) as advance:
             advance(done, len(new))
             for count, start in enumerate(range(done, len(new), BLOCK), 1):
-                block = self.base.embed_texts(new[start : start + BLOCK])
+                block = self._read(new[start : start + BLOCK])
                 vectors[start : start + BLOCK] = block
                 if count % SAVED == 0:
                     _save(file, vectors[: start + len(block)])
@@ -75,10 +88,21 @@ class KnownTexts(Encoder):
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> (n, d); only those that are new cost anything."""
+        return self._texts(texts)[:, : self.dimension]
+
+    def wide_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> (n, d + wide); only those that are new cost anything."""
+        return self._texts(texts) if self.wide else self.base.wide_texts(texts)
+
+    @property
+    def _width(self) -> int:
+        return self.dimension + (self.wide_text_dimension if self.wide else 0)
+
+    def _texts(self, texts: Sequence[str]) -> Array:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        fresh = dict(zip(new, self.base.embed_texts(new), strict=True)) if new else {}
+        fresh = dict(zip(new, self._read(new), strict=True)) if new else {}
         found = [fresh[t] if t in fresh else self._known[t] for t in texts]
-        return np.stack(found) if found else np.zeros((0, self.dimension), np.float32)
+        return np.stack(found) if found else np.zeros((0, self._width), np.float32)
 
     def prepare(self, picture: Image.Image) -> Array:
         """As the encoder does."""
@@ -87,6 +111,10 @@ class KnownTexts(Encoder):
     def features(self, prepared: Sequence[Array]) -> Array:
         """As the encoder does."""
         return self.base.features(prepared)
+
+    def wide_features(self, prepared: Sequence[Array]) -> Array:
+        """As the encoder does."""
+        return self.base.wide_features(prepared)
 
     def patch_features(self, prepared: Sequence[Array]) -> Array:
         """As the encoder does."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.dual_encoder.towers import starting
 from ravl.training.dual_encoder.train import PairSplits, train_heads
 
-CCA, CONTRASTIVE = "cca", "contrastive"
+CCA, WIDE, CONTRASTIVE = "cca", "cca with wide features", "contrastive"
+PRICE = 0.5  # standard errors of recall that wide features must gain: each picture passes more layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,7 @@ class Levels:
 
     Args:
         chosen: the encoder of the level that is best on the validation part.
+        material: that it takes: without wide features where they gain nothing.
         name: of this level.
         recalls: validation R@10, mean of both directions, of each level.
         curve: of training, with the seconds.
@@ -32,6 +35,7 @@ class Levels:
     """
 
     chosen: TrainedEncoder
+    material: TrainingInputs
     name: str
     recalls: dict[str, float]
     curve: list[tuple[float, float]]
@@ -58,34 +62,70 @@ def fit_levels(
     """
     began = time.monotonic()
     recalls: dict[str, float] = {}
-    first = None
+    first, name = None, CONTRASTIVE
     if not settings.hidden:
-        first = _closed_form(material, splits, settings)
-        recalls[CCA] = first.recall
+        first, material, name = _closed_form(material, splits, base, settings, recalls)
     spent = time.monotonic() - began
-    if first is not None and settings.model == CCA:
-        return Levels(_encoder(first, material, base, settings), CCA, recalls, [], round(spent, 1))
-    trained, curve, seconds = train_heads(
-        material, splits, base, out, settings, show, first.heads if first else None
-    )
+    if first is not None and settings.model == "cca":
+        chosen = _encoder(first, material, base, settings)
+        return Levels(chosen, material, name, recalls, [], round(spent, 1))
+    start = first.heads if first else None
+    trained, curve, seconds = train_heads(material, splits, base, out, settings, show, start)
     recalls[CONTRASTIVE] = max(score for _, score in curve)
-    chosen, name = trained, CONTRASTIVE
     free = settings.model == "auto" and not settings.trains
-    if first is not None and free and recalls[CCA] >= recalls[CONTRASTIVE]:
-        chosen, name = _encoder(first, material, base, settings), CCA
-    return Levels(chosen, name, recalls, curve, round(spent + seconds, 1))
+    if first is None or not free or recalls[CONTRASTIVE] > first.recall:
+        chosen, name = trained, CONTRASTIVE
+    else:
+        chosen = _encoder(first, material, base, settings)
+    return Levels(chosen, material, name, recalls, curve, round(spent + seconds, 1))
 
 
 def _closed_form(
-    material: TrainingInputs, splits: PairSplits, settings: RetrieverSettings
-) -> ClosedForm:
-    pairs = material.pairs
-    seen, read = starting(material, np.arange(len(pairs.rows)), np.arange(len(pairs.texts)))
-    return closed_form(pairs, seen, read, splits.train, splits.validation, settings.dimension)
+    material: TrainingInputs,
+    splits: PairSplits,
+    base: Encoder,
+    settings: RetrieverSettings,
+    recalls: dict[str, float],
+) -> tuple[ClosedForm, TrainingInputs, str]:
+    """The closed form, with wide features where they pay; notes what was tried in ``recalls``."""
+
+    def fit(some: TrainingInputs) -> ClosedForm:
+        pairs = some.pairs
+        seen, read = starting(some, np.arange(len(pairs.rows)), np.arange(len(pairs.texts)))
+        own = splits.train, splits.validation
+        return closed_form(pairs, seen, read, *own, settings.dimension)
+
+    narrow = without_wide(material, base)
+    first = fit(narrow)
+    recalls[CCA] = first.recall
+    if not material.wide:
+        return first, material, CCA
+    second = fit(material)
+    recalls[WIDE] = second.recall
+    error = sqrt(second.recall * (1 - second.recall) / len(splits.validation))
+    if second.recall > first.recall + PRICE * error:
+        return second, material, WIDE
+    return first, narrow, CCA
+
+
+def without_wide(material: TrainingInputs, base: Encoder) -> TrainingInputs:
+    """The same pairs without the encoder's wide features."""
+    if not material.wide:
+        return material
+    start, stop = base.dimension, base.dimension + base.wide_text_dimension
+    variants = material.variants
+    return replace(
+        material,
+        pairs=replace(material.pairs, beside=None),
+        texts=np.delete(material.texts, slice(start, stop), axis=-1),
+        variants=None if variants is None else np.delete(variants, slice(start, stop), axis=-1),
+        wide=False,
+    )
 
 
 def _encoder(
     level: ClosedForm, material: TrainingInputs, base: Encoder, settings: RetrieverSettings
 ) -> TrainedEncoder:
     words = material.words.state() if material.words else {}
-    return TrainedEncoder(base, *level.heads, settings.trained_weight, beside=words)
+    share = settings.trained_weight
+    return TrainedEncoder(base, *level.heads, share, beside=words, wide=material.wide)

@@ -39,7 +39,7 @@ class TrainingInputs:
 
     Args:
         pairs: n pictures with their features and m texts.
-        texts: base vectors of the texts, with their word vectors behind, (m, D).
+        texts: base vectors of the texts, with their wide features and word vectors behind, (m, D).
         variants: of the texts with words left out, (m, v, D); None where there are none.
         vision: the tower that is tuned, None for a frozen one.
         maps: what its stem made of the views of the pictures, (n, views, ...).
@@ -47,6 +47,7 @@ class TrainingInputs:
         reworded: texts (m, v) behind ``variants``, for the tuned text tower.
         teacher: None to learn from the pairs alone.
         words: that made the word vectors; None where there are none.
+        wide: pictures and texts have the encoder's wide features.
     """
 
     pairs: Pairs
@@ -58,12 +59,13 @@ class TrainingInputs:
     reworded: list[tuple[str, ...]] | None = None
     teacher: Teacher | None = None
     words: WordVectors | None = None
+    wide: bool = False
 
     def pictures(
         self, chosen: Ints, random: np.random.Generator | None = None
     ) -> dict[str, Tensor]:
         """Pictures (u) as :meth:`RetrieverModel.see` takes them; in a random view, or the plain."""
-        inputs = {"features": torch.from_numpy(self.pairs.features[chosen])}
+        inputs = {"features": torch.from_numpy(self.pairs.seen(chosen, beside=True))}
         if self.maps is not None:
             count = self.maps.shape[1]
             views = np.zeros(len(chosen), np.int64)

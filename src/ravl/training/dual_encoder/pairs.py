@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array, Encoder
+from ravl.encoders.base import Array, Encoder, Numbers
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.runs.row_texts import MOST_TEXTS
@@ -47,7 +47,7 @@ class Pairs:
     which: Ints
     unread: int = 0
     hashes: list[str] = field(default_factory=list)
-    beside: Array | None = None
+    beside: Numbers | None = None
 
     def __len__(self) -> int:
         return len(self.owners)

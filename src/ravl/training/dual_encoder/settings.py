@@ -23,6 +23,9 @@ class RetrieverSettings(LoopSettings):
     Args:
         model: cca (canonical correlation analysis, a closed form: seconds), contrastive (trained
             from there), or auto for the simplest that is best on the validation part.
+        wide: also look at pictures with inner layers and a second network, and at texts with inner
+            layers, where the encoder has such features and no network is tuned; kept where the
+            validation part is clearly better with them. False: no picture is decoded again.
         words: dimensions of the word vectors beside those of the text network; 0 for none.
         loss: infonce (symmetric, van den Oord et al. 2018; CLIP) or sigmoid (SigLIP).
         dropout: of the heads' inputs.
@@ -51,11 +54,12 @@ class RetrieverSettings(LoopSettings):
         test_share: of the pictures, held out to judge by, where no filter names them.
     """
 
-    epochs: int = 10
+    epochs: int = 4
     batch_size: int = 1024
     learning_rate: float = 1e-3
     patience: int = 5
     model: Level = "auto"
+    wide: bool = True
     words: int = 768
     loss: Loss = "infonce"
     dropout: float = 0.5
@@ -111,4 +115,9 @@ class RetrieverSettings(LoopSettings):
     @property
     def trains(self) -> bool:
         """True if something is asked for that only training gives."""
-        return bool(self.hidden or self.teacher or {self.tune_vision, self.tune_text} != {"head"})
+        return bool(self.hidden or self.teacher or self.tunes)
+
+    @property
+    def tunes(self) -> bool:
+        """True if a network is tuned."""
+        return {self.tune_vision, self.tune_text} != {"head"}

@@ -72,7 +72,7 @@ def with_towers(
 
 def starting(material: TrainingInputs, pictures: Ints, which: Ints) -> tuple[Array, Array]:
     """What the heads begin from: pictures (n, F') and texts (m, D'), with the towers' behind."""
-    seen, read = material.pairs.features[pictures], material.texts[which]
+    seen, read = material.pairs.seen(pictures, beside=True), material.texts[which]
     if material.vision is not None and material.maps is not None:
         seen = np.hstack([seen, looked(material.vision, material.maps, pictures)])
     if material.text is not None:

@@ -26,7 +26,7 @@ from ravl.training.processes import is_main_process
 from ravl.training.trainer import SLOW, train
 
 TOGETHER = 5  # texts of a picture in a batch where looking at it is what costs
-STARTED = 0.025  # share of the learning rate for heads that begin as fitted ones
+STARTED = 0.05  # share of the learning rate for heads that begin as fitted ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def train_heads(
     beside = material.words.state() if material.words else {}
     beside |= {name: data for tower in towers for name, data in tower.state().items()}
     heads = model.pictures.export(), model.texts.export()
-    encoder = TrainedEncoder(base, *heads, settings.trained_weight, beside=beside)
+    encoder = TrainedEncoder(
+        base, *heads, settings.trained_weight, beside=beside, wide=material.wide
+    )
     seconds = round(time.monotonic() - began, 1)
     if is_main_process():
         encoder.save(folder)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ravl.encoders.base import Array
-from ravl.encoders.towers.vision import Maps, VisionTower
+from ravl.encoders.towers.vision import Maps
 from ravl.errors import PictureError
 from ravl.files.whole_file import write_text
 from ravl.progress import progress_bar
@@ -93,8 +93,22 @@ class CachedViews:
     rejected: list[int]
 
 
+class Stem(Protocol):
+    """What makes maps of pictures: a tower's frozen part, or another frozen network."""
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """One RGB picture -> the network's input (3, H, W)."""
+
+    def stem(self, prepared: Sequence[Array]) -> Maps:
+        """Prepared pictures (n, each (3, H, W)) -> what is kept of them, (n, ...)."""
+
+    @property
+    def stem_key(self) -> list[str]:
+        """What the maps depend on."""
+
+
 def keep_views(
-    tower: VisionTower,
+    tower: Stem,
     load: Load,
     positions: Sequence[int],
     views: ViewSampler,
@@ -104,7 +118,7 @@ def keep_views(
     """Run the stem over all views of pictures, or go on where the same call was interrupted.
 
     Args:
-        tower: whose stem is run.
+        tower: whose stem is run, or another stem.
         load: gives a picture.
         positions: of the pictures, (n,).
         views: of each picture.
@@ -191,13 +205,6 @@ def _ahead(
                 yield [future.result() for future in waiting.pop(0)]
 
 
-def _key(tower: VisionTower, positions: Sequence[int], views: ViewSampler) -> str:
-    # A stem depends on what is frozen: not on the weights that learn.
-    parts = [
-        tower.encoder.fingerprint.to_json(),
-        str(tower.strategy),
-        tower.side,
-        list(positions),
-        repr(views),
-    ]
+def _key(tower: Stem, positions: Sequence[int], views: ViewSampler) -> str:
+    parts = [*tower.stem_key, list(positions), repr(views)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
