@@ -8,7 +8,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.store import hubness
 from ravl.store.blocks import Blocks
-from ravl.store.hubness import hubs, sample
+from ravl.store.hubness import SHARE, hubs, sample
 from ravl.store.space import TEXT_BITS
 from ravl.store.vectors import Vectors
 from tests.planted import HUB, PlantedEncoder, meaning, picture, plant
@@ -32,7 +32,7 @@ def make(rows, seed=0, bits=0, dtype=np.float32) -> Vectors:
 def brute_force(items: Vectors, bank: Vectors) -> np.ndarray:
     scores = items.matrix.astype(np.float32) @ bank.matrix.astype(np.float32).T
     scores[items.rows[:, None] == bank.rows] = np.nan
-    m = max(1, len(bank.rows) // 32)
+    m = max(1, len(bank.rows) // SHARE)
     return np.array([np.sort(s[~np.isnan(s)])[-m:].mean() for s in scores])
 
 

@@ -29,7 +29,7 @@ from ravl.untrusted import damage_of, parse_json
 
 BANK = 4096  # vectors that tell who is a hub
 LEAST = 64  # minimal size of the bank for useful hubs
-SHARE = 32  # one in so many of the bank counts: those nearest to the item
+SHARE = 128  # one in so many of the bank counts: those nearest to the item
 ITEMS = 1024  # per block: its scores are 16 MB
 STRONGEST = 2.0
 NOTE = "hubness"
@@ -194,7 +194,8 @@ class HubCache:
 
 
 def _digest(bank: QueryBank) -> str:
-    return hashlib.sha256(bank.rows.tobytes() + bank.matrix.astype("<f4").tobytes()).hexdigest()
+    parts = str(SHARE).encode(), bank.rows.tobytes(), bank.matrix.astype("<f4").tobytes()
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _continues(old: _Known, bank: QueryBank, moment: tuple[int, int, int]) -> bool:

@@ -20,11 +20,10 @@ from ravl.evaluation import (
     retrieval_scores,
 )
 from ravl.json_types import JsonObject
+from ravl.store.hubness import BANK, SHARE
 from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of, relevant
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of hubness correction, tried on validation
-BANK = 4096  # vectors of the training part against which hubs show
-NEAREST = 32  # one in so many of the bank counts, as in ravl.store.hubness
 ALIKE = 5  # hits that should have the query's label
 
 Metrics = dict[str, dict[str, dict[str, Score]]]
@@ -177,7 +176,7 @@ def _alike(held: Held, seed: int) -> dict[str, dict[str, Score]] | None:
 
 def _hubs(items: Array, datastore: Array) -> Array:
     """Mean of each item's largest dot products with the bank, (n,)."""
-    m = max(1, len(datastore) // NEAREST)
+    m = max(1, len(datastore) // SHARE)
     scores = items @ datastore.T  # (n, bank)
     hubs: Array = np.partition(scores, -m, axis=1)[:, -m:].mean(axis=1)
     return hubs

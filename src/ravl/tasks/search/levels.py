@@ -18,7 +18,9 @@ from ravl.training.dual_encoder.towers import starting
 from ravl.training.dual_encoder.train import PairSplits, train_heads
 
 CCA, WIDE, CONTRASTIVE = "cca", "cca with wide features", "contrastive"
-PRICE = 0.5  # standard errors of recall that wide features must gain: each picture passes more layers
+PRICE = (
+    0.5  # standard errors of recall that wide features must gain: each picture passes more layers
+)
 
 
 @dataclass(frozen=True, eq=False)
