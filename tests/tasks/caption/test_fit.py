@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,8 @@ def test_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
 def test_a_run_of_before_answers_with_whole_texts(folder: Path, memory: Memory) -> None:
     run = open_run(folder / "run")
     assert load_captioner(run, CaptionTargets()).composes
-    del run.record["composes"]
-    model = CaptionPipeline(memory, run)
+    record = {name: value for name, value in run.record.items() if name != "composes"}
+    model = CaptionPipeline(memory, replace(run, record=record))
     (found,) = model.predict([folder / "pictures" / "003.png"], vote_only=True)
     assert not found.written
     assert not found.parts

@@ -153,7 +153,7 @@ def _nearest(data: TextFitData, side: TextSplit) -> list[str]:
 
 
 def _of_people(data: TextFitData, side: TextSplit, vote: TextPredictor) -> list[str]:
-    """The consensus of people's texts alone, to tell what generated ones add."""
+    """The memory's texts without generated ones, to tell what these add."""
     index, alone = data.index, replace(data.task, generated=False)
     people = index.row_texts.has & of_people(data.datastore, data.memory, alone.of)
     keys = data.keys(side.examples.features)
