@@ -123,6 +123,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
 
     def finish(self, data: FitData, fitted: Fitted, results: TestResults, out: Path) -> Finished:
         """The chosen level, its report, and the tuned tower."""
+        from ravl.tasks.labels.learning_curve import learning_curve
         from ravl.tasks.labels.report import abstention, page_of, rows_table
         from ravl.training.report_parts import scores_json
 
@@ -138,6 +139,10 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         if gain is not None:
             notes.append(gain.note())
             metrics["retriever"] = gain.to_json()
+        curve = learning_curve(data, fitted, results)
+        if curve is not None:
+            notes.append(curve.note())
+            metrics["learning_curve"] = curve.to_json()
         predictor = fitted.levels[fitted.chosen]
         record: JsonObject = dict(describe(predictor))
         if data.second is not None:
@@ -152,7 +157,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
             data.task.encoder(data.memory),
             metrics,
             rows_table(data, results, fitted),
-            lambda report, command: page_of(data, fitted, results, report, command, gain),
+            lambda report, command: page_of(data, fitted, results, report, command, gain, curve),
             notes,
         )
 

@@ -49,6 +49,7 @@ from ravl.training.run_record import risk_summary
 
 if TYPE_CHECKING:
     from ravl.tasks.labels.keys.gain import Gain
+    from ravl.tasks.labels.learning_curve import LearningCurve
 
 TITLES = {
     "zero_shot": ("zero-shot", "pretrained, knows only the names; no memory"),
@@ -118,8 +119,19 @@ def page_of(
     report: FitReport,
     command: str,
     gain: Gain | None = None,
+    curve: LearningCurve | None = None,
 ) -> str:
-    """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
+    """The whole report as HTML.
+
+    Args:
+        data: that was fitted on.
+        fitted: what was fitted.
+        judged: the test part.
+        report: for the terminal.
+        command: that started the fit.
+        gain: that of a retriever trained with the task.
+        curve: scores by number of pictures.
+    """
     kind, described = data.task.output_kind, described_by(data.task.name)
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
@@ -154,7 +166,11 @@ def page_of(
             for row in ("no_retrieval", "with_retrieval")
             if row in judged.answers
         ],
-        curves=_curves(data, fitted) + (gain.curves() if gain is not None else []),
+        curves=[
+            *_curves(data, fitted),
+            *(gain.curves() if gain is not None else []),
+            *([curve.curves()] if curve is not None else []),
+        ],
         labels=_lines(data, judged),
         confusion=_confusion(data, judged),
         text_report=text_report(
