@@ -19,6 +19,7 @@ from ravl.encoders.base import Array, normalise
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
 from ravl.tasks.search.fit import fit_retriever
+from ravl.tasks.search.known import KnownTexts
 from ravl.training.dual_encoder.pairs import Pairs, pairs_of, read_pairs, relevant
 from ravl.training.dual_encoder.settings import RetrieverSettings
 
@@ -72,7 +73,9 @@ def plain_recalls(memory: Memory) -> list[list[float]]:
     dev = {row.id for row in memory.rows(DEV)}
     held = np.array([id in dev for id in pairs.rows])
     train, test = np.flatnonzero(~held), np.flatnonzero(held)
-    vectors = memory.encoder.embed_texts(pairs.texts)
+    known = KnownTexts(memory.encoder)
+    known.recall(memory)  # the plain method sees what the memory stores
+    vectors = known.embed_texts(pairs.texts)
     pictures, texts = _plain_space(pairs, vectors[:, vectors.std(0) > 0], train)
     first = pairs.which[[pairs_of(pairs, np.array([i]))[0] for i in train[::2]]]
     which, of_text, of_picture = relevant(pairs, test)
