@@ -7,12 +7,17 @@ import pytest
 
 from ravl.data import QA, Example
 from ravl.memory import Row
+from ravl.models.vote import Vote
+from ravl.retrieval.datastore import Datastore
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.ask.entries import entries_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.targets import WORDS, AnswerTargets, ask_task
 from ravl.tasks.ask.vectors import kept_vectors
 from ravl.tasks.ask.words import COLUMNS
+from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
+from ravl.tasks.labels.votes import LabelMatrix
 from tests.helpers import ColourEncoder
 from tests.tasks.ask.asked import asked
 
@@ -113,3 +118,18 @@ def test_texts_of_rows_without_a_picture_are_no_entries(empty, tmp_path):
     empty.add(asked(tmp_path / "pictures", 4))
     empty.add([Example("text", texts=("a long text",), qa=(PEOPLE,))])
     assert len(ask_task(empty).datastore(empty)) == 8
+
+
+@pytest.mark.parametrize(("name", "share"), [("classify", 0.5), ("ask", 0.8)])
+def test_rare_answers_that_only_the_memory_knows_count_no_more(name, share):
+    """Four of five neighbours say a label with 64 rows, one says a new one with 4."""
+    task: LabelTargets = AnswerTargets(width=1) if name == "ask" else LabelTargets(name)
+    names = ["known", "new"]
+    predictor = LabelPredictor.of_vote(task, names, KeyProjection.of(np.eye(2)), Vote(5, 0.1))
+    counts = np.array([64, 4], np.float32)
+    table = np.array([[1, 0]] * 4 + [[0, 1]], np.float32)
+    rows = Datastore([], np.zeros((5, 1)), np.zeros(5, np.int64), np.zeros((5, 1)))
+    matrix = LabelMatrix(rows, names, 1, table, np.ones(5, np.float32), counts)
+    matrix.__dict__["counts"] = counts
+    fair = predictor._fair(np.array([[0.8, 0.2]], np.float32), matrix)
+    assert fair[0, 0] == pytest.approx(share, abs=1e-5)

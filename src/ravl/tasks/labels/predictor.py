@@ -35,9 +35,6 @@ if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
     from ravl.models.reader import Reader
     from ravl.models.tokenizer import WordPieceTokenizer
 
-# A label that only the memory knows has few rows, and no model predicts it: its votes count by
-# the square root of its frequency (benchmarks/results/new_classes.md).
-NOVEL_BALANCE = 0.5
 SHOWN = 5  # scores of an answer
 
 
@@ -305,7 +302,7 @@ class LabelPredictor:
         """Votes (n, C') in which labels that only the memory knows count by their rarity."""
         if not self.task.exclusive or len(label_matrix.names) == label_matrix.known:
             return votes
-        power = max(NOVEL_BALANCE - self.vote.class_balance, 0)
+        power = max(self.task.novel_balance - self.vote.class_balance, 0)
         return rebalance(votes, label_matrix.counts, power)
 
     def _with_novel(

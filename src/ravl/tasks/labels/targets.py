@@ -61,6 +61,14 @@ class LabelTargets:
         return False
 
     @property
+    def novel_balance(self) -> float:
+        """Votes of labels that only the memory knows are divided by their frequency to this power.
+
+        Such a label has few rows, and no model predicts it (benchmarks/results/new_classes.md).
+        """
+        return 0.5
+
+    @property
     def unit(self) -> str:
         """What one example is called."""
         return "picture"
