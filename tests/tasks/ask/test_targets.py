@@ -125,10 +125,13 @@ def test_rare_answers_that_only_the_memory_knows_count_no_more(name, share):
     """Four of five neighbours say a label with 64 rows, one says a new one with 4."""
     task: LabelTargets = AnswerTargets(width=1) if name == "ask" else LabelTargets(name)
     names = ["known", "new"]
-    predictor = LabelPredictor.of_vote(task, names, KeyProjection.of(np.eye(2)), Vote(5, 0.1))
+    predictor = LabelPredictor.of_vote(
+        task, names, KeyProjection.of(np.eye(2, dtype=np.float32)), Vote(5, 0.1)
+    )
     counts = np.array([64, 4], np.float32)
     table = np.array([[1, 0]] * 4 + [[0, 1]], np.float32)
-    rows = Datastore([], np.zeros((5, 1)), np.zeros(5, np.int64), np.zeros((5, 1)))
+    nothing = np.zeros((5, 1), np.float32)
+    rows = Datastore([], nothing, np.zeros(5, np.int64), nothing)
     matrix = LabelMatrix(rows, names, 1, table, np.ones(5, np.float32), counts)
     matrix.__dict__["counts"] = counts
     fair = predictor._fair(np.array([[0.8, 0.2]], np.float32), matrix)
