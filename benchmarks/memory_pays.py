@@ -196,7 +196,7 @@ def captions(folder: Path) -> Lines:
         {**line, "answer": n, "CIDEr-D": str(s["CIDEr-D"]), "BLEU-4": s["BLEU-4"].percent()}
         for n, s in (*scores.items(), ("gain", gain))
     ]
-    return [*lines, {**line, "answer": "composed", "CPU seconds a caption": round(seconds, 2)}]
+    return [*lines, {**line, "CPU seconds a composed caption": round(seconds, 2)}]
 
 
 def _parts(features: Array, size: int = 50) -> list[Array]:
