@@ -48,6 +48,14 @@ class KeySums:
         table = labels[speaks].astype(np.float64)
         return cls(table.T @ some, table.sum(0), some.sum(0), float(speaks.sum()))
 
+    def __add__(self, other: KeySums) -> KeySums:
+        return KeySums(
+            self.sums + other.sums,
+            self.counts + other.counts,
+            self.total + other.total,
+            self.rows + other.rows,
+        )
+
     def __sub__(self, other: KeySums) -> KeySums:
         return KeySums(
             self.sums - other.sums,
@@ -59,6 +67,13 @@ class KeySums:
     def take(self, labels: Ints) -> KeySums:
         """Those of some labels."""
         return KeySums(self.sums[labels], self.counts[labels], self.total, self.rows)
+
+    def at(self, places: Ints, width: int) -> KeySums:
+        """By other labels: the place of each among ``width`` labels, (C,); -1 for none."""
+        there = places >= 0
+        sums, counts = np.zeros((width, self.sums.shape[1])), np.zeros(width)
+        sums[places[there]], counts[places[there]] = self.sums[there], self.counts[there]
+        return KeySums(sums, counts, self.total, self.rows)
 
     def scores(self, keys: Array, exclusive: bool) -> Array:
         """How much nearer each key is to the rows of a label than to others, (n, C).

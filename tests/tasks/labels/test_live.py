@@ -126,6 +126,10 @@ def test_a_small_memory_propagates_after_each_edit(edits, seed):
         assert found.names == anew.names
         np.testing.assert_allclose(found.labels, anew.labels, atol=1e-4)
         np.testing.assert_allclose(found.worth, anew.worth, atol=1e-4)
+        for part in ("sums", "counts", "total", "rows"):
+            np.testing.assert_allclose(
+                getattr(found.sums, part), getattr(anew.sums, part), atol=1e-3, err_msg=part
+            )
 
 
 def test_a_large_memory_propagates_again_when_many_rows_have_changed(memory, monkeypatch):

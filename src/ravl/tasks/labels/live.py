@@ -3,7 +3,7 @@
 Label propagation looks at all rows at once. In a memory of at most ``EXACT`` rows it is done again
 after each edit. In a larger one it is done again when more than ``LAG`` of the rows have changed;
 until then a row that is labelled counts with its label at once, and a row that is new or lost its
-label says nothing.
+label says nothing. The sums of class means keep what was propagated until then, too.
 """
 
 from __future__ import annotations
@@ -110,16 +110,26 @@ class _OwnLabels:
 
 @dataclass(frozen=True, eq=False)
 class _Propagated:
-    """Shares (N, C'') of labels that were propagated, by name, and worth (N,)."""
+    """Shares (N, C'') of labels that were propagated, by name, and worth (N,).
+
+    Args:
+        names, shares, worth: of the labels and rows.
+        sums: of the keys of the rows to which labels were propagated.
+    """
 
     names: list[str]
     shares: Blocks
     worth: Array
+    sums: KeySums
 
     def over(self, labels: _OwnLabels, names: Sequence[str]) -> _Both:
         """Together with what the rows say themselves."""
+        return _Both(labels, self.shares, self.places(names))
+
+    def places(self, names: Sequence[str]) -> Ints:
+        """The place of each of its names among these, -1 for none."""
         places = {name: i for i, name in enumerate(names)}
-        return _Both(labels, self.shares, np.array([places.get(n, -1) for n in self.names]))
+        return np.array([places.get(name, -1) for name in self.names], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,12 +175,15 @@ class Propagation(Followed[_Propagated | None]):
             names, places = columns_of(found, self._labels)
             datastore = self._keys.at(view)
             labels = found.table(np.arange(len(view)), places, len(names))
-            shares, worth = propagate(datastore.blocks.whole(), labels)
-            return _Propagated(names, Blocks.of(shares), worth)
+            keys = datastore.blocks.whole()
+            shares, worth = propagate(keys, labels)
+            silent = found.speaks == 0
+            sums = KeySums.of(keys[silent], shares[silent] * worth[silent][:, None])
+            return _Propagated(names, Blocks.of(shares), worth, sums)
         edit = view.edit_since(known[0])
         none = np.zeros((len(edit.added), *old.shares.shape[1:]), np.float32)
         worth = edit.on(old.worth, none[:, 0] if len(none) else np.zeros(0, np.float32))
-        return _Propagated(old.names, old.shares.edited(edit, none), worth)
+        return _Propagated(old.names, old.shares.edited(edit, none), worth, old.sums)
 
     def _is_due(self, view: View) -> bool:
         edits = view.edit_since(self._measured), view.seen_since(self._measured)
@@ -222,15 +235,17 @@ class LabelSource:
         counts = np.zeros(len(names), np.float32)
         there = places >= 0
         counts[places[there]] = found.counts[there]
+
+        def sums() -> KeySums:
+            own = self._sums.at(view).of(places, len(names), counts)
+            return own if spread is None else own + spread.sums.at(spread.places(names), len(names))
+
         if spread is None:
-
-            def sums() -> KeySums:
-                return self._sums.at(view).of(places, len(names), counts)
-
             speaks = found.speaks
             return LiveLabels(datastore, names, known, labels, speaks, counts, counts, sums)
         worth = np.where(found.speaks > 0, np.float32(1), spread.worth)
-        return LiveLabels(datastore, names, known, spread.over(labels, names), worth, counts)
+        both = spread.over(labels, names)
+        return LiveLabels(datastore, names, known, both, worth, counts, sums=sums)
 
 
 class EvidenceSource:
