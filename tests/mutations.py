@@ -10,9 +10,8 @@ import json
 import random
 import sqlite3
 import struct
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,45 +88,6 @@ SCHEMAS = (
     "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = 1 WHERE name = '{table}'",
     "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = 9999 WHERE name = '{table}'",
 )
-
-
-MOST = 600 * 2**20  # bytes above rest that one call may take
-RUNNING = ("pickle.", "subprocess.", "os.system", "os.exec", "socket.connect")
-_ran: list[str] = []
-_watching = False
-
-
-def _watch(event: str, _: object) -> None:
-    if _watching and event.startswith(RUNNING):
-        _ran.append(event)
-
-
-sys.addaudithook(_watch)
-
-
-@contextmanager
-def harmless() -> Iterator[None]:
-    """What happens inside runs no program, unpickles nothing, calls nobody, and takes ``MOST``."""
-    global _watching
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # forget the highest use of before
-    before = _used("VmRSS")
-    _ran.clear()
-    _watching = True
-    try:
-        yield
-    finally:
-        _watching = False
-        assert _ran == []
-        assert _used("VmHWM") - before < MOST
-
-
-def _used(name: str) -> int:
-    status = Path("/proc/self/status")  # of Linux
-    for line in status.read_text().splitlines() if status.exists() else ():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def mutated(record: Any, draw: random.Random) -> Any:

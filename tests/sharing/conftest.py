@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.sharing.hub_stand_in import TOKEN, Hub, stand_in
-from tests.sharing.watching import nothing_is_run
+from tests.watching import nothing_is_run
 
 
 @pytest.fixture(scope="session")

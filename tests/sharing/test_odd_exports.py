@@ -19,7 +19,7 @@ from ravl.memory import Memory
 from ravl.sharing.copies import check_memory
 from tests.helpers import ColourEncoder, draw, make_examples
 from tests.odd_tables import odd_folder, odd_table
-from tests.sharing.watching import little_memory
+from tests.watching import little_memory
 
 FEW, MANY = 24, 1500
 LONG = 2_000  # characters of an error, which is a sentence and not what was in the file

@@ -24,9 +24,10 @@ from ravl.sharing.pull import pull
 from ravl.sharing.push import push
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw, make_examples, trained_on
-from tests.mutations import harmless, odd_memory
+from tests.mutations import odd_memory
 from tests.serving.helpers import png
 from tests.sharing.hand_made import make_place
+from tests.watching import harmless
 
 FEW, MANY = 16, 1200
 SERVED = 8  # one memory in so many is served

@@ -24,8 +24,9 @@ from ravl.tasks import registry
 from ravl.tasks.fit import kept_settings
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw
-from tests.mutations import harmless, odd_file
+from tests.mutations import odd_file
 from tests.sharing.hand_made import make_place
+from tests.watching import harmless
 
 OPENED = ("run.json", "predictor.safetensors")  # by all who answer
 FEW, MANY = 40, 600

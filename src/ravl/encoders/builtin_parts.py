@@ -26,6 +26,7 @@ from ravl.encoders.weights import package_folder
 from ravl.errors import EncoderError
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import BertModel
 
 PARTS = 1  # increase when the files of this module change
@@ -159,14 +160,17 @@ def _write(folder: Path) -> None:
     )
 
 
-def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Export EfficientNet-Lite0; return its classifier's weight (1000, 1280) and bias (1000)."""
+def export_pictures(network: nn.Module, path: Path, side: int, second: str) -> None:
+    """Export a network of pictures (n, 3, side, side), and compare its features with its own.
+
+    Args:
+        network: that gives features (n, F), and something else.
+        path: of the ONNX file.
+        side: of the pictures.
+        second: name of what else it gives.
+    """
     import torch
 
-    from ravl.encoders import efficientnet
-
-    network = efficientnet.load_pretrained()
-    side = efficientnet.PICTURE_SIZE
     generator = torch.Generator().manual_seed(0)
     # The exporter would treat a batch of 1 as a constant.
     example = (torch.rand(2, 3, side, side, generator=generator),)
@@ -176,7 +180,7 @@ def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
             example,
             path,
             input_names=["pictures"],
-            output_names=["features", "grid"],
+            output_names=["features", second],
             dynamic_shapes={"x": {0: torch.export.Dim("n")}},
             external_data=False,
             dynamo=True,
@@ -184,6 +188,14 @@ def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     with torch.inference_mode():
         check_parity(path, {"pictures": example[0].numpy()}, network(*example)[0].numpy())
+
+
+def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Export EfficientNet-Lite0; return its classifier's weight (1000, 1280) and bias (1000)."""
+    from ravl.encoders import efficientnet
+
+    network = efficientnet.load_pretrained()
+    export_pictures(network, path, efficientnet.PICTURE_SIZE, "grid")
     head = network.classifier
     return head.weight.detach().numpy(), head.bias.detach().numpy()
 

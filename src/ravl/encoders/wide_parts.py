@@ -13,11 +13,10 @@ from pathlib import Path
 
 from ravl.cache import cache_dir, made_folder
 from ravl.encoders.builtin_parts import (
-    check_parity,
+    export_pictures,
     export_text,
     load_minilm,
     minilm_folder,
-    silence,
 )
 
 PARTS = 1  # increase when the files of this module change
@@ -47,31 +46,8 @@ def wide_folder(*names: str) -> Path:
 
 
 def _write(folder: Path) -> None:
-    _export_vision(folder / WIDE_VISION)
-    export_text(load_minilm(), folder / "text.onnx", LAYERS)
-    shutil.copy(minilm_folder() / "tokenizer.json", folder)
-
-
-def _export_vision(path: Path) -> None:
-    import torch
-
     from ravl.encoders.efficientnet import PICTURE_SIZE, WideNetwork
 
-    network = WideNetwork().eval()
-    generator = torch.Generator().manual_seed(0)
-    example = (torch.rand(2, 3, PICTURE_SIZE, PICTURE_SIZE, generator=generator),)
-    with silence():
-        torch.onnx.export(
-            network,
-            example,
-            path,
-            input_names=["pictures"],
-            output_names=["features", "wide"],
-            dynamic_shapes={"x": {0: torch.export.Dim("n")}},
-            external_data=False,
-            dynamo=True,
-            verbose=False,
-        )
-    with torch.inference_mode():
-        expected = network(*example)
-    check_parity(path, {"pictures": example[0].numpy()}, expected[0].numpy())
+    export_pictures(WideNetwork().eval(), folder / WIDE_VISION, PICTURE_SIZE, "wide")
+    export_text(load_minilm(), folder / "text.onnx", LAYERS)
+    shutil.copy(minilm_folder() / "tokenizer.json", folder)
