@@ -8,7 +8,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.store import hubness
 from ravl.store.blocks import Blocks
-from ravl.store.hubness import SHARE, hubs, sample
+from ravl.store.hubness import hubs, nearest_of, sample
 from ravl.store.space import TEXT_BITS
 from ravl.store.vectors import Vectors
 from tests.planted import HUB, PlantedEncoder, meaning, picture, plant
@@ -32,7 +32,7 @@ def make(rows, seed=0, bits=0, dtype=np.float32) -> Vectors:
 def brute_force(items: Vectors, bank: Vectors) -> np.ndarray:
     scores = items.matrix.astype(np.float32) @ bank.matrix.astype(np.float32).T
     scores[items.rows[:, None] == bank.rows] = np.nan
-    m = max(1, len(bank.rows) // SHARE)
+    m = nearest_of(len(bank.rows))
     return np.array([np.sort(s[~np.isnan(s)])[-m:].mean() for s in scores])
 
 
@@ -181,3 +181,7 @@ def test_the_strength_has_bounds(planted, strength):
     with pytest.raises(QueryError, match="between 0 and 2"):
         planted.set_hubness(strength)
     assert planted.hubness == 0
+
+
+def test_of_a_small_bank_more_than_the_nearest_counts() -> None:
+    assert [nearest_of(n) for n in (1, 64, 256, 1024, 4096)] == [1, 2, 8, 8, 32]

@@ -29,7 +29,9 @@ from ravl.untrusted import damage_of, parse_json
 
 BANK = 4096  # vectors that tell who is a hub
 LEAST = 64  # minimal size of the bank for useful hubs
-SHARE = 128  # one in so many of the bank counts: those nearest to the item
+SHARE = 128  # one in so many of a large bank counts: those nearest to the item
+SHARE_OF_FEW = 32  # of a small bank, up to ``FEW`` of them: the nearest one alone is chance
+FEW = 8
 ITEMS = 1024  # per block: its scores are 16 MB
 STRONGEST = 2.0
 NOTE = "hubness"
@@ -46,6 +48,11 @@ class QueryBank:
 
     rows: Positions
     matrix: Array
+
+
+def nearest_of(bank: int) -> int:
+    """How many vectors of a bank tell how much of a hub an item is: 32 of 4,096, 8 of 256."""
+    return max(1, bank // SHARE, min(FEW, bank // SHARE_OF_FEW))
 
 
 def sample(vectors: Vectors) -> QueryBank:
@@ -69,7 +76,7 @@ def sample(vectors: Vectors) -> QueryBank:
 def hubs(items: Vectors, bank: Vectors) -> Array:
     """How much of a hub each item is, (n,) float32: its mean score with its nearest of the bank.
 
-    The nearest are one in ``SHARE`` of the bank. Those of the item's own row are not counted: a
+    How many are the nearest says :func:`nearest_of`. Those of the item's own row are not counted: a
     picture is near to its own texts because they describe it. Takes ``n * b * d`` multiplications,
     with b = min(len(bank), ``BANK``): about as much as searching for b queries.
 
@@ -87,7 +94,7 @@ def _hubs(matrix: NDArray[np.floating], rows: Positions, bank: QueryBank) -> Arr
     size = len(bank.rows)
     if size < LEAST:
         return means
-    m = max(1, size // SHARE)
+    m = nearest_of(size)
     item, own = _same_row(rows, bank.rows)
     for start in range(0, len(matrix), ITEMS):
         stop = min(start + ITEMS, len(matrix))
@@ -194,7 +201,11 @@ class HubCache:
 
 
 def _digest(bank: QueryBank) -> str:
-    parts = str(SHARE).encode(), bank.rows.tobytes(), bank.matrix.astype("<f4").tobytes()
+    parts = (
+        f"{SHARE} {SHARE_OF_FEW} {FEW}".encode(),
+        bank.rows.tobytes(),
+        bank.matrix.astype("<f4").tobytes(),
+    )
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 

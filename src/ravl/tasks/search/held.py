@@ -20,7 +20,7 @@ from ravl.evaluation import (
     retrieval_scores,
 )
 from ravl.json_types import JsonObject
-from ravl.store.hubness import BANK, SHARE
+from ravl.store.hubness import BANK, nearest_of
 from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of, relevant
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of hubness correction, tried on validation
@@ -176,7 +176,7 @@ def _alike(held: Held, seed: int) -> dict[str, dict[str, Score]] | None:
 
 def _hubs(items: Array, datastore: Array) -> Array:
     """Mean of each item's largest dot products with the bank, (n,)."""
-    m = max(1, len(datastore) // SHARE)
+    m = nearest_of(len(datastore))
     scores = items @ datastore.T  # (n, bank)
     hubs: Array = np.partition(scores, -m, axis=1)[:, -m:].mean(axis=1)
     return hubs
