@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
 
+SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 STEPS = 12  # of the expectation maximisation
 SHRINKAGE = 0.35  # of the shared covariance to its mean variance; from 0.2 to 0.5 the same
 PRIOR = 1.0  # rows by which each class mean is drawn to the mean of all

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ravl.models.linear import HeadFit, LinearHead
+from ravl.retrieval.datastore import Datastore
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.choose import Fitted
 from ravl.tasks.labels.choosing_examples import train_plus_validation
@@ -36,11 +37,7 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
         return data, fitted
     both = train_plus_validation(data)
     datastore = evidence_rows(data.memory, [data.test.examples], data.task)
-    keys = data.keys
-    if data.shrinkage is not None:
-        principal = KeyProjection.of(datastore.features, DIRECTIONS)
-        whitening = Whitening.of(principal, both.queries.features, both.targets)
-        keys = whitening.with_shrinkage(data.shrinkage)
+    keys = keys_from(data, datastore, both)
     found = replace(data, datastore=searching(datastore, keys), keys=keys)
     found = replace(found, test=_looked_up(found, data.test))
     levels = dict(fitted.levels)
@@ -50,7 +47,9 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
     linear = levels.get("linear")
     if linear is not None and linear.head is not None:
         gate = replace(linear.gate, counts=known_counts(found))
-        levels["linear"] = replace(linear, head=_head(data, both, fitted, linear.head), gate=gate)
+        levels["linear"] = replace(
+            linear, head=head_from(data, both, fitted, linear.head), gate=gate
+        )
     return found, replace(fitted, levels=levels)
 
 
@@ -64,9 +63,24 @@ def _looked_up(data: FitData, side: Split) -> Split:
     return with_scores(data, found, data.task.table(data.datastore.rows, data.labels))
 
 
-def _head(data: FitData, both: Split, fitted: Fitted, chosen: LinearHead) -> LinearHead:
-    """The head with the weight decay that was chosen."""
-    x, y = both.queries.seen, both.targets
+def keys_from(data: FitData, datastore: Datastore, some: Split) -> KeyProjection:
+    """The keys of the fit, whitened by some examples where they are whitened.
+
+    Args:
+        data: that was fitted on.
+        datastore: rows that will be searched.
+        some: the examples.
+    """
+    if data.shrinkage is None:
+        return data.keys
+    principal = KeyProjection.of(datastore.features, DIRECTIONS)
+    whitening = Whitening.of(principal, some.queries.features, some.targets)
+    return whitening.with_shrinkage(data.shrinkage)
+
+
+def head_from(data: FitData, some: Split, fitted: Fitted, chosen: LinearHead) -> LinearHead:
+    """The head of some examples, with the weight decay that was chosen."""
+    x, y = some.queries.seen, some.targets
     standard = data.task.standard(x)
     if fitted.unlabelled is not None:
         features, targets = fitted.unlabelled.lesson(x, y, data.loss)

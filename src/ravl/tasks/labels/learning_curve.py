@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.evaluation import PRIMARY, Score, compare, is_percent, values
 from ravl.json_types import JsonObject
-from ravl.models.linear import HeadFit
 from ravl.pages.fit_report import Curves, Series
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.choose import Fitted
 from ravl.tasks.labels.choosing_examples import train_plus_validation
 from ravl.tasks.labels.dataset import FitData, Split, searching
 from ravl.tasks.labels.evaluate_test import TestResults, wide
-from ravl.tasks.labels.keys.whitening import DIRECTIONS, Whitening
+from ravl.tasks.labels.fit_on_all import head_from, keys_from
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 
@@ -179,15 +178,8 @@ def _answers(
         rows: of the memory that are left, (N,).
     """
     assert level.head is not None
-    features, targets = some.queries.seen, some.targets
-    standard, datastore, keys = data.task.standard(features), data.datastore.only(rows), data.keys
-    if data.shrinkage is not None:
-        principal = KeyProjection.of(datastore.features, DIRECTIONS)
-        keys = Whitening.of(principal, features, targets).with_shrinkage(data.shrinkage)
-    if fitted.unlabelled is not None:
-        more, theirs = fitted.unlabelled.lesson(features, targets, data.loss)
-        features, targets = np.vstack([features, more]), np.vstack([targets, theirs])
-    head = HeadFit(features, targets, data.loss, standard).down_to(level.head.decay)
+    datastore = data.datastore.only(rows)
+    keys, head = keys_from(data, datastore, some), head_from(data, some, fitted, level.head)
     smaller = LabelMatrix.of(searching(datastore, keys), data.task, data.labels, level.spread)
     who, queries = replace(level, head=head, keys=keys), data.test.queries
     near = who.neighbours(queries, smaller, hidden=data.test.examples.shown)

@@ -16,6 +16,7 @@ from ravl.models.class_means import ClassMeans
 from ravl.models.gate import fit_gate
 from ravl.models.held_out import log_loss, temperature_of, vote_gate, with_floor
 from ravl.models.linear import LinearHead, fold_of_groups
+from ravl.models.propagation import SPREAD_FROM
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.tasks.labels.calibrating import best_means, calibrated
 from ravl.tasks.labels.choosing_examples import choosing_split, train_plus_validation
@@ -25,7 +26,6 @@ from ravl.tasks.labels.votes import LabelMatrix
 
 FOLDS = 5
 BALANCES = (0.0, 0.25, 0.5)
-SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 RIDGES = (0.5, 1.0)  # parts of the vote that go by the neighbours' weights
 
 

@@ -20,7 +20,7 @@ from ravl.memory import Memory
 from ravl.models.class_means import KeySums
 from ravl.models.held_out import log_loss, vote_gate
 from ravl.models.linear import fold_of_groups
-from ravl.models.propagation import propagate
+from ravl.models.propagation import SPREAD_FROM, propagate
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.key_projection import KeyProjection
@@ -37,7 +37,6 @@ from ravl.tasks.labels.targets import LabelTargets
 
 FOLDS = 5
 MOST = 20_000  # labelled rows that it is measured on
-SPREAD_FROM = 0.2  # share of rows without a label from which labels are propagated
 SHRINKAGE = 0.2  # of whitened keys then
 VOTE = Vote(16, 0.08)
 
