@@ -46,6 +46,7 @@ NAMES = (
     "suggest",
     "stream",
     "edit_then_answer",
+    "scale",
 )
 
 

@@ -64,6 +64,22 @@ def seconds(work: Callable[[], object], repeat: int = 7) -> float:
     return statistics.median(times)
 
 
+def beside_goal(rows: int, what: str, found: float, unit: str, goal: float) -> dict[str, Any]:
+    """A line of what was measured beside its goal; both in that unit, ``x`` for a ratio."""
+    return {
+        "rows": f"{rows:,}",
+        "what": what,
+        "unit": unit,
+        "found": _three_digits(found),
+        "goal": _three_digits(goal),
+        "found / goal": _three_digits(found / goal),
+    }
+
+
+def _three_digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
 def alternate(works: Sequence[Callable[[], object]], repeat: int = 15) -> list[float]:
     """Median times of several works, taken in turns, so that a noisy machine is noisy to all."""
     times: list[list[float]] = [[] for _ in works]
