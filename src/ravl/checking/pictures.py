@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ravl.encoders.base import Array
 from ravl.errors import PictureError
 from ravl.memory import Memory, Row
 from ravl.progress import progress_bar
+from ravl.threads import cores
 
 SIDE = 192  # longer side of the picture for the measurement, in pixels
 FLAT = 4.0  # maximal spread of a blank picture's brightness, of 255: a little noise
@@ -77,7 +77,7 @@ def laplacian(grey: Array) -> Array:
 def looks(memory: Memory, rows: Sequence[Row], progress: bool | None = None) -> Iterator[Look]:
     """Measurements of each picture, in order; several are opened at a time."""
     with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(cores()) as pool,
         progress_bar("Looking", "pictures", progress) as advance,
     ):
         for start in range(0, len(rows), AHEAD):

@@ -39,7 +39,9 @@ from ravl.cli import (
 )
 from ravl.cli.task_commands import TaskGroup, answering_command
 from ravl.errors import RavlError
+from ravl.threads import one_blas_thread_from_start
 
+FITTING = ("fit", "refit", "tune")  # commands whose products are large
 INTERRUPTED = 130  # the exit code of shells for Ctrl-C
 PLACES = (  # errors of a place that the user has named: read-only, forbidden, full, not there
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EIO),
@@ -54,11 +56,14 @@ PLACES = (  # errors of a place that the user has named: read-only, forbidden, f
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="ravl")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Give a vision-language model a memory of your own pictures.
 
     Start with:  ravl index PICTURES --memory my.ravl  and then  ravl search my.ravl "a red shirt"
     """
+    if context.invoked_subcommand not in FITTING:
+        one_blas_thread_from_start()
 
 
 for module in (

@@ -24,6 +24,7 @@ from ravl.encoders.base import Array, Encoder, normalise
 from ravl.encoders.builtin_parts import MAX_TOKENS, PROJECTION, VISUAL, parts_folder
 from ravl.encoders.space import devise_vectors
 from ravl.encoders.wide_parts import LAYERS, WIDE, WIDE_VISION, wide_folder
+from ravl.threads import onnx_session
 
 TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
@@ -143,7 +144,7 @@ class BuiltinEncoder(Encoder):
 
     @cached_property
     def _vision_network(self) -> Any:
-        return _session(self._vision_parts("vision.onnx") / "vision.onnx")
+        return onnx_session(self._vision_parts("vision.onnx") / "vision.onnx")
 
     @cached_property
     def _text_network(self) -> TextNetwork:
@@ -151,7 +152,7 @@ class BuiltinEncoder(Encoder):
 
     @cached_property
     def _wide_vision(self) -> Callable[[Array], list[Array]]:
-        session = _session(wide_folder(WIDE_VISION) / WIDE_VISION)
+        session = onnx_session(wide_folder(WIDE_VISION) / WIDE_VISION)
         return lambda pictures: list(session.run(None, {"pictures": pictures}))
 
     @cached_property
@@ -178,7 +179,7 @@ class TextNetwork:
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
 
-        self._session = _session(folder / "text.onnx")
+        self._session = onnx_session(folder / "text.onnx")
         self._outputs = self._session.get_outputs()
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
@@ -208,11 +209,3 @@ class TextNetwork:
             for output, found in zip(outputs, self._session.run(None, inputs), strict=True):
                 output[rows] = found
         return outputs
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

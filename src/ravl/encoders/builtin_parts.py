@@ -24,6 +24,7 @@ import numpy as np
 from ravl.cache import cache_dir, made_folder
 from ravl.encoders.weights import package_folder
 from ravl.errors import EncoderError
+from ravl.threads import onnx_session
 
 if TYPE_CHECKING:
     from torch import nn
@@ -206,10 +207,7 @@ def check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarray
     Raises:
         EncoderError: it differs by a thousandth or more.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    difference = float(np.abs(session.run(None, inputs)[0] - expected).max())
+    difference = float(np.abs(onnx_session(path).run(None, inputs)[0] - expected).max())
     if not difference < 1e-3:
         raise EncoderError(
             f"{path.name} gives different results in onnxruntime and in torch (difference "

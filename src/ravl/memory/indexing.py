@@ -7,7 +7,6 @@ continues where it stopped.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import deque
@@ -28,6 +27,7 @@ from ravl.progress import progress_bar
 from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_duplicates
 from ravl.store.row import Computed, Row
+from ravl.threads import cores
 
 AHEAD = 3  # batches being decoded while one is encoded
 
@@ -100,7 +100,7 @@ class Indexer:
         if not self.report.dry_run:
             self._memory.store.words.renew()
         with (
-            ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool,
+            ThreadPoolExecutor(min(4, cores()), "decode") as pool,
             progress_bar("Indexing", "pictures", show) as advance,
         ):
             try:

@@ -8,7 +8,6 @@ picture is decoded.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from ravl.store.collection import Collection
 from ravl.store.contract import Store
 from ravl.store.row import Row
 from ravl.store.space import Space
+from ravl.threads import cores
 
 BATCHES = 4  # batches of the encoder per transaction
 
@@ -183,7 +183,7 @@ def _look(
         except RavlError as error:
             return Rejected(str(row.path or row.id), str(error))
 
-    with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool:
+    with ThreadPoolExecutor(min(4, cores()), "decode") as pool:
         prepared = list(pool.map(prepare, rows))
     seen = [
         (row.number, p)

@@ -8,7 +8,6 @@ they are then. So no write rests on a row that another process has changed since
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +24,7 @@ from ravl.memory.folder_scan import stamp_of
 from ravl.store.collection import Collection
 from ravl.store.contract import Store, Trash
 from ravl.store.row import Computed, Row, unwritable
+from ravl.threads import cores
 
 T = TypeVar("T")
 
@@ -178,7 +178,7 @@ class Write:
         hashes = list(self._missing_pictures)
         for start in range(0, len(hashes), encoder.batch_size):
             some = hashes[start : start + encoder.batch_size]
-            with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool:
+            with ThreadPoolExecutor(min(4, cores()), "decode") as pool:
                 prepared = list(pool.map(prepare, [self._missing_pictures[h] for h in some]))
             seen = {h: p for h, p in zip(some, prepared, strict=True) if isinstance(p, np.ndarray)}
             failed = {h: p for h, p in zip(some, prepared, strict=True) if h not in seen}

@@ -16,6 +16,7 @@ from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, open_picture
 from ravl.retrieval.search import Search
 from ravl.store.collection import Collection
+from ravl.threads import one_blas_thread
 
 One = str | Picture | Query
 Many = list[Any] | tuple[Any, ...]  # of One
@@ -142,6 +143,7 @@ class Retriever:
                 opened.append(error)
         return opened
 
+    @one_blas_thread()
     def _search(self, queries: list[Query], options: Options) -> list[Hits]:
         if options.mode == "keyword" and any(q.text is None for q in queries):
             raise QueryError("Keyword search needs a text; a picture has no words.")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ravl.encoders.base import Numbers
 from ravl.errors import DataError
+from ravl.threads import onnx_session
 
 
 class Session:
@@ -21,14 +22,8 @@ class Session:
     """
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnx_session(path)
         except Exception as error:  # onnxruntime raises several kinds of exceptions
             raise DataError(
                 f"{path} is missing or damaged ({error}). Export the run again."

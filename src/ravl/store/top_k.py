@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.store.blocks import Blocks
+from ravl.threads import cores, in_order
 
 Positions = NDArray[np.int64]
 
@@ -16,7 +17,11 @@ ROWS = 16384  # of the matrix per block: its scores stay in the processor's cach
 HALF_ROWS = 8192  # the same for float16, whose blocks are widened to float32 first
 QUERIES = 128  # per block
 GATHERED = 4  # of a block at most one in so many rows is gathered; else all of it is scored
+LARGE = 50_000_000  # multiplications from which the blocks are shared out to all cores
 GROUP = 64  # scores of which only the largest is looked at first
+
+
+Piece = tuple[Array, Positions, NDArray[np.bool_] | None]
 
 
 def top_k(
@@ -45,22 +50,30 @@ def top_k(
     positions = np.zeros((len(queries), k), np.int64)
     if k == 0:
         return scores, positions
-    for block, where, hidden in _pieces(matrix, allowed):
+
+    def of_piece(piece: Piece) -> list[tuple[Array, Positions]]:
+        block, where, hidden = piece
+        found = []
         for i in range(0, len(queries), QUERIES):
-            found = queries[i : i + QUERIES] @ block.T
+            some = queries[i : i + QUERIES] @ block.T
             if offset is not None:
-                found += offset[where]
+                some += offset[where]
             if hidden is not None:
-                found[:, hidden] = -np.inf
-            best, places = _best(found, k)
-            _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where[places])
+                some[:, hidden] = -np.inf
+            best, places = _best(some, k)
+            found.append((best, where[places]))
+        return found
+
+    large = count * queries.size >= LARGE and cores() > 1
+    run: Callable[..., Iterator[list[tuple[Array, Positions]]]] = in_order if large else map
+    for found in run(of_piece, _pieces(matrix, allowed)):
+        for i, (best, where) in zip(range(0, len(queries), QUERIES), found, strict=True):
+            _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where)
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
 
 
-def _pieces(
-    matrix: NDArray[np.floating] | Blocks, allowed: Positions | None
-) -> Iterator[tuple[Array, Positions, NDArray[np.bool_] | None]]:
+def _pieces(matrix: NDArray[np.floating] | Blocks, allowed: Positions | None) -> Iterator[Piece]:
     """Some rows (b, d) at a time, their positions (b,), and those that are not allowed, (b,)."""
     if isinstance(matrix, Blocks):
         for start, part in zip(matrix.starts.tolist(), matrix.parts, strict=False):

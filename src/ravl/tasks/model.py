@@ -17,6 +17,7 @@ from ravl.tasks.contract import Pipeline, Task
 from ravl.tasks.each import answer_each
 from ravl.tasks.options import AnswerOptions, CaptionOptions, TextOptions, check_options
 from ravl.tasks.pairing import OnePicture, picture_list, text_list
+from ravl.threads import one_blas_thread
 from ravl.untrusted import damage_of
 
 if TYPE_CHECKING:
@@ -414,6 +415,7 @@ class Model:
         self.expect(command)
         return registry.of_command(command)[0] if self.run is None else registry.of_run(self.run)
 
+    @one_blas_thread()
     def pipeline(self, command: str) -> Pipeline:
         """What answers a command: of the run, or of the memory alone.
 
@@ -429,6 +431,7 @@ class Model:
     def _load(self, run: Run) -> Any:
         return registry.of_run(run).load(run, self.memory)
 
+    @one_blas_thread()
     def _predict(
         self,
         command: str,
