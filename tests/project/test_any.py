@@ -22,7 +22,6 @@ LEFT = {
     "client/decorators.py": 1,
     "data/readers/hf.py": 6,
     "data/readers/parquet.py": 4,
-    "encoders/builtin.py": 2,
     "encoders/hf.py": 3,
     "encoders/hf_loading.py": 2,
     "encoders/towers/text_networks.py": 1,

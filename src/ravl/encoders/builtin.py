@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import sqrt
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,9 @@ from ravl.encoders.builtin_parts import MAX_TOKENS, PROJECTION, VISUAL, parts_fo
 from ravl.encoders.space import devise_vectors
 from ravl.encoders.wide_parts import LAYERS, WIDE, WIDE_VISION, wide_folder
 from ravl.threads import onnx_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
@@ -143,7 +146,7 @@ class BuiltinEncoder(Encoder):
     # Each network is loaded when it is first needed: many uses need only one of them.
 
     @cached_property
-    def _vision_network(self) -> Any:
+    def _vision_network(self) -> InferenceSession:
         return onnx_session(self._vision_parts("vision.onnx") / "vision.onnx")
 
     @cached_property
