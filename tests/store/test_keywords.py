@@ -7,7 +7,7 @@ import pytest
 from ravl.data import QA, Example
 from ravl.memory import Memory
 from ravl.store.keywords import segment, words_of
-from ravl.store.sqlite.words import match_expression
+from ravl.store.sqlite.bm25 import match_expression
 
 
 @pytest.fixture
@@ -144,11 +144,11 @@ def test_pairs_of_chinese_characters():
         "狗",
         "dog",
     ]
-    assert match_expression("黑色狗") == '"黑色" OR "色狗"'
-    assert match_expression("狗") == '"狗"'
+    assert match_expression(words_of("黑色狗")) == '"黑色" OR "色狗"'
+    assert match_expression(words_of("狗")) == '"狗"'
 
 
 def test_a_pasted_page_costs_no_more_than_a_sentence():
-    expression = match_expression(" ".join(f"word{i}" for i in range(100_000)))
+    expression = match_expression(words_of(" ".join(f"word{i}" for i in range(100_000))))
     assert expression is not None
     assert expression.count(" OR ") == 63

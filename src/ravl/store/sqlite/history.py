@@ -21,6 +21,12 @@ def newest_change(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(change), 0) FROM changes").fetchone()[0])
 
 
+def changed_since(connection: sqlite3.Connection, change: int) -> list[int]:
+    """Numbers of the rows that later changes touched, ascending; some may be gone."""
+    sql = "SELECT DISTINCT row FROM changes WHERE change > ? ORDER BY row"
+    return [row for (row,) in connection.execute(sql, (change,))]
+
+
 class HistoryTables:
     """The history of a memory; see :class:`ravl.store.contract.History`."""
 
@@ -70,8 +76,7 @@ class HistoryTables:
 
     def changed_since(self, change: int) -> list[int]:
         """Numbers of the rows that later changes touched, ascending; some may be gone."""
-        sql = "SELECT DISTINCT row FROM changes WHERE change > ? ORDER BY row"
-        return [row for (row,) in self._connection.execute(sql, (change,))]
+        return changed_since(self._connection, change)
 
     def versions(self, id: str | None, limit: int) -> list[Version]:
         """The newest versions first, all or those that touched one row."""

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from importlib.resources import files
 from pathlib import Path
 
 from ravl.store.keywords import segment, words_of
 from ravl.store.row import Row
+from ravl.store.sqlite.bm25 import best
 from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.frequent_words import FrequentWords
 from ravl.store.sqlite.records import COLUMNS, from_record
+from ravl.store.sqlite.word_reader import index_statement
 from ravl.store.top_k import Positions
 
 PAGE = 1000  # rows that are read together
-
-
-def match_expression(query: str) -> str | None:
-    """The FTS5 expression for any of the query's words, or None where it has no word.
-
-    Words are quoted, so that nothing a user types is taken for FTS5's own syntax.
-    """
-    return " OR ".join(f'"{word}"' for word in words_of(query)) or None
 
 
 class WordIndex:
@@ -29,6 +22,7 @@ class WordIndex:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._frequent = FrequentWords()
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -37,12 +31,12 @@ class WordIndex:
     def renew(self) -> None:
         """Make the index anew if an older ravl made it, which had other words."""
         sql = "SELECT sql FROM sqlite_master WHERE name = 'keywords'"
-        script = (files("ravl.store.sqlite") / "words.sql").read_text("utf-8")
-        if self._connection.execute(sql).fetchone()[0].split() == _statement(script).split():
+        made = index_statement()
+        if self._connection.execute(sql).fetchone()[0].split() == made.split():
             return
         with self._database.transaction() as connection:
             connection.execute("DROP TABLE keywords")
-            connection.execute(_statement(script))
+            connection.execute(made)
             last = 0
             while records := connection.execute(
                 f"SELECT {COLUMNS} FROM rows WHERE row > ? ORDER BY row LIMIT {PAGE}", (last,)
@@ -77,19 +71,12 @@ class WordIndex:
     def search(
         self, query: str, k: int, allowed: Positions | None = None
     ) -> list[tuple[int, float]]:
-        """Best rows by BM25: (row number, score), higher is better."""
-        expression = match_expression(query)
-        if expression is None:
+        """Best rows by BM25: (row number, score), higher is better.
+
+        Words that are asked for again are kept; see :mod:`ravl.store.sqlite.frequent_words`.
+        """
+        words = words_of(query)
+        if not words:
             return []
-        where = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
-        # A word in a description counts as much as a label, more than one in a file's name.
-        sql = f"""SELECT rowid, -bm25(keywords, 1, 1, 1, 1, 1, 0.5) AS score FROM keywords
-                  WHERE keywords MATCH ? {where} ORDER BY score DESC, rowid LIMIT ?"""
-        values = [expression, *([] if allowed is None else [json.dumps(allowed.tolist())]), k]
-        return [(int(row), float(score)) for row, score in self._connection.execute(sql, values)]
-
-
-def _statement(script: str) -> str:
-    """The one statement of a script, without its comments and its semicolon."""
-    lines = (line for line in script.splitlines() if not line.startswith("--"))
-    return "\n".join(lines).strip().removesuffix(";")
+        found = self._frequent.search(self._connection, words, k, allowed)
+        return best(self._connection, words, k, allowed) if found is None else found
