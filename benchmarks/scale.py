@@ -20,7 +20,10 @@ from pathlib import Path
 from benchmarks.report import Lines
 
 SIZES = (10_000, 100_000, 1_000_000)
-PARTS = ("scale_store",)  # each with a function measure(folder, rows) that yields lines
+PARTS = (
+    "scale_store",
+    "scale_vectors",
+)  # each with a function measure(folder, rows) that yields lines
 TINY = {"SIZES": (400,)}
 
 

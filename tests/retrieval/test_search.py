@@ -21,7 +21,7 @@ def rankings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(len(matrix))
         return top_k(matrix, *arguments)
 
-    monkeypatch.setattr("ravl.retrieval.search.top_k", counting)
+    monkeypatch.setattr("ravl.store.vectors.top_k", counting)
     return counted
 
 

@@ -15,7 +15,6 @@ from ravl.retrieval.reranking import Reranker
 from ravl.store.collection import Collection
 from ravl.store.row import Row
 from ravl.store.space import TEXT_BITS
-from ravl.store.top_k import top_k
 from ravl.store.vectors import Vectors
 from ravl.timing import step
 
@@ -158,7 +157,7 @@ class Search:
         for part, offset in (plain, None), (corrected, self._offset):
             if not part:
                 continue
-            scores, positions = top_k(vectors.blocks, self._embedded[part], depth, allowed, offset)
+            scores, positions = vectors.top(self._embedded[part], depth, allowed, offset)
             for i, p, s in zip(part, positions, scores, strict=True):
                 found[i] = ranking(name, keys[p].tolist(), s.tolist())
         return [found[i] for i in range(len(self._queries))]

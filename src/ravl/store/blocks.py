@@ -123,8 +123,10 @@ class Blocks:
         flat = np.where(flat < 0, flat + len(self), flat)
         found = np.empty((len(flat), *self.shape[1:]), self.dtype)
         block = np.searchsorted(self.starts, flat, "right") - 1
-        for b in np.unique(block).tolist():
-            here = block == b
+        order = np.argsort(block, kind="stable")
+        ends = np.cumsum(np.bincount(block, minlength=len(self.parts)))
+        for b in np.flatnonzero(np.diff(ends, prepend=0)).tolist():
+            here = order[ends[b - 1] if b else 0 : ends[b]]
             found[here] = self.parts[b][flat[here] - self.starts[b]]
         return found.reshape(*np.shape(positions), *self.shape[1:])
 

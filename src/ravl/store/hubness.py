@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.errors import MemoryFileError, QueryError
+from ravl.store.blocks import Blocks
 from ravl.store.contract import Store
 from ravl.store.records import KeptHubs
 from ravl.store.space import Kind
@@ -85,10 +86,10 @@ def hubs(items: Vectors, bank: Vectors) -> Array:
         bank: vectors of the opposite kind; a :func:`sample` of them is used. With fewer than
             ``LEAST`` that are not zero the answer is zeros.
     """
-    return _hubs(items.matrix, items.rows, sample(bank))
+    return _hubs(items.blocks, items.rows, sample(bank))
 
 
-def _hubs(matrix: NDArray[np.floating], rows: Positions, bank: QueryBank) -> Array:
+def _hubs(matrix: NDArray[np.floating] | Blocks, rows: Positions, bank: QueryBank) -> Array:
     """:func:`hubs` of vectors (n, d), float32 or float16, of these rows (n,), ascending."""
     means = np.zeros(len(matrix), np.float32)
     size = len(bank.rows)
@@ -98,7 +99,8 @@ def _hubs(matrix: NDArray[np.floating], rows: Positions, bank: QueryBank) -> Arr
     item, own = _same_row(rows, bank.rows)
     for start in range(0, len(matrix), ITEMS):
         stop = min(start + ITEMS, len(matrix))
-        scores = matrix[start:stop].astype(np.float32, copy=False) @ bank.matrix.T  # (i, b)
+        some = matrix[np.arange(start, stop)].astype(np.float32, copy=False)
+        scores = some @ bank.matrix.T  # (i, b)
         low, high = np.searchsorted(item, (start, stop))
         scores[item[low:high] - start, own[low:high]] = -np.inf
         scores.partition(size - m, axis=1)
@@ -188,7 +190,7 @@ class HubCache:
         self, old: _Known | None, items: Vectors, bank: QueryBank, moment: tuple[int, int, int]
     ) -> _Known:
         if old is None or not _continues(old, bank, moment):
-            return _Known(moment, items.keys, bank, _hubs(items.matrix, items.rows, bank))
+            return _Known(moment, items.keys, bank, _hubs(items.blocks, items.rows, bank))
         touched = self._store.history.changed_since(old.moment[1])
         values = np.zeros(len(items.keys), np.float32)
         kept = np.zeros(len(items.keys), bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ Positions = NDArray[np.int64]
 ROWS = 16384  # of the matrix per block: its scores stay in the processor's cache
 HALF_ROWS = 8192  # the same for float16, whose blocks are widened to float32 first
 QUERIES = 128  # per block
-GATHERED = 4  # of a block at most one in so many rows is gathered; else all of it is scored
+GATHERED = 4  # at most one in so many rows is gathered; else all are scored
 LARGE = 50_000_000  # multiplications from which the blocks are shared out to all cores
 GROUP = 64  # scores of which only the largest is looked at first
 
-
-Piece = tuple[Array, Positions, NDArray[np.bool_] | None]
+Found = TypeVar("Found")
+Piece = tuple[NDArray[Any], Positions, NDArray[np.bool_] | None]
 
 
 def top_k(
@@ -34,8 +35,8 @@ def top_k(
     """The k rows of the matrix with the largest dot product, for each query.
 
     Args:
-        matrix: vectors to search, (n, d), float32 or float16 (half the memory, slower); as an
-            array, or in blocks.
+        matrix: vectors to search, (n, d), float32 or float16 (half the memory, many times
+            slower: see :mod:`ravl.store.coded_search`); as an array, or in blocks.
         queries: (q, d) float32.
         k: how many; fewer are returned when there are fewer rows.
         allowed: sorted positions in the matrix to choose from, None for all.
@@ -53,55 +54,61 @@ def top_k(
 
     def of_piece(piece: Piece) -> list[tuple[Array, Positions]]:
         block, where, hidden = piece
+        wide = block.astype(np.float32, copy=False)
         found = []
         for i in range(0, len(queries), QUERIES):
-            some = queries[i : i + QUERIES] @ block.T
+            some = queries[i : i + QUERIES] @ wide.T
             if offset is not None:
                 some += offset[where]
             if hidden is not None:
                 some[:, hidden] = -np.inf
-            best, places = _best(some, k)
+            best, places = best_of(some, k)
             found.append((best, where[places]))
         return found
 
-    large = count * queries.size >= LARGE and cores() > 1
-    run: Callable[..., Iterator[list[tuple[Array, Positions]]]] = in_order if large else map
-    for found in run(of_piece, _pieces(matrix, allowed)):
+    for found in on_cores(of_piece, pieces(matrix, allowed), count * queries.size):
         for i, (best, where) in zip(range(0, len(queries), QUERIES), found, strict=True):
             _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where)
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
 
 
-def _pieces(matrix: NDArray[np.floating] | Blocks, allowed: Positions | None) -> Iterator[Piece]:
-    """Some rows (b, d) at a time, their positions (b,), and those that are not allowed, (b,)."""
+def on_cores(
+    work: Callable[[Piece], Found], items: Iterator[Piece], multiplications: int
+) -> Iterator[Found]:
+    """What ``work`` gives for each piece, in their order; on all cores where it is much work."""
+    large = multiplications >= LARGE and cores() > 1
+    return in_order(work, items) if large else map(work, items)
+
+
+def pieces(matrix: NDArray[Any] | Blocks, allowed: Positions | None) -> Iterator[Piece]:
+    """Some rows (b, ...) at a time, their positions (b,), and those that are not allowed, (b,)."""
+    if allowed is not None and GATHERED * len(allowed) < len(matrix):
+        for start in range(0, len(allowed), HALF_ROWS):
+            some = allowed[start : start + HALF_ROWS]
+            yield matrix[some], some, None
+        return
+    for start, part in _parts(matrix):
+        where = np.arange(start, start + len(part))
+        if allowed is None:
+            yield part, where, None
+            continue
+        first, last = np.searchsorted(allowed, (start, start + len(part)))
+        hidden = np.ones(len(part), bool)
+        hidden[allowed[first:last] - start] = False
+        yield part, where, hidden if hidden.any() else None
+
+
+def _parts(matrix: NDArray[Any] | Blocks) -> Iterator[tuple[int, NDArray[Any]]]:
     if isinstance(matrix, Blocks):
-        for start, part in zip(matrix.starts.tolist(), matrix.parts, strict=False):
-            where = np.arange(start, start + len(part))
-            if allowed is None:
-                yield part.astype(np.float32, copy=False), where, None
-                continue
-            first, last = np.searchsorted(allowed, (start, start + len(part)))
-            some = allowed[first:last]
-            if GATHERED * len(some) < len(part):
-                if len(some):
-                    yield part[some - start].astype(np.float32, copy=False), some, None
-                continue
-            hidden = np.ones(len(part), bool)
-            hidden[some - start] = False
-            yield part.astype(np.float32, copy=False), where, hidden if hidden.any() else None
+        yield from zip(matrix.starts.tolist(), matrix.parts, strict=False)
         return
     step = HALF_ROWS if matrix.dtype == np.float16 else ROWS
-    count = len(matrix) if allowed is None else len(allowed)
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        # Gathering the allowed rows costs less than scoring the others.
-        some = np.arange(start, stop) if allowed is None else allowed[start:stop]
-        block = matrix[start:stop] if allowed is None else matrix[some]
-        yield block.astype(np.float32, copy=False), some, None
+    for start in range(0, len(matrix), step):
+        yield start, matrix[start : start + step]
 
 
-def _best(scores: Array, k: int) -> tuple[Array, Positions]:
+def best_of(scores: Array, k: int) -> tuple[Array, Positions]:
     """The k largest of each line of (q, b), unordered; all of them when b <= k.
 
     The k largest lie in the k groups with the largest maxima, and finding maxima is one pass at

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.encoders.base import Array
 from ravl.store.blocks import Blocks, Edit
+from ravl.store.coded_search import coded_top_k
+from ravl.store.codes import code_type, encode
 from ravl.store.contract import Store
 from ravl.store.space import Kind, SpaceState, bits_of
-from ravl.store.top_k import Positions
+from ravl.store.top_k import Positions, top_k
 
 BLOCK = 8192  # rows of a block: an edit copies the blocks that it touches
-WIDEST = 4 * 2**30  # bytes; a matrix that would be larger as float32 is kept as float16
+WIDEST = 4 * 2**30  # bytes; a matrix that would be larger as float32 is kept as float16 and codes
 RELOAD = 0.2  # share of changed rows above which everything is read again
 FEW = 16384  # changed rows up to which it never is
 
@@ -30,6 +33,7 @@ class Vectors:
         bits: how far to shift a key to the right for its row's number.
         space: of which encoder.
         change: the newest change of the memory that is in it.
+        codes: (n,) of vectors that are float16, None of others; see :mod:`ravl.store.codes`.
     """
 
     keys: Positions
@@ -37,6 +41,7 @@ class Vectors:
     bits: int
     space: int
     change: int
+    codes: Blocks | None = None
 
     @property
     def matrix(self) -> NDArray[np.floating]:
@@ -48,6 +53,18 @@ class Vectors:
     def rows(self) -> Positions:
         """Row number of each vector, (n,)."""
         return self.keys >> self.bits
+
+    def top(
+        self,
+        queries: Array,
+        k: int,
+        allowed: Positions | None = None,
+        offset: Array | None = None,
+    ) -> tuple[Array, Positions]:
+        """The k nearest of each query; see :func:`ravl.store.top_k.top_k`."""
+        if self.codes is None:
+            return top_k(self.blocks, queries, k, allowed, offset)
+        return coded_top_k(self.blocks, self.codes, queries, k, allowed, offset)
 
     def positions(self, rows: Sequence[int] | Positions) -> Positions:
         """Where the vectors of these rows (ascending) stand in the matrix, ascending."""
@@ -89,13 +106,22 @@ class VectorCache:
         wide = count * state.dimension * 4 > WIDEST
         matrix = np.empty((count, state.dimension), np.float16 if wide else np.float32)
         keys = np.empty(count, np.int64)
+        codes = np.empty(count if wide else 0, code_type(state.dimension))
         done = 0
         for some, vectors in self._store.vectors.scan(self._kind, state.space):
             stop = min(done + len(some), count)
             keys[done:stop], matrix[done:stop] = some[: stop - done], vectors[: stop - done]
+            if wide:
+                codes[done:stop] = encode(matrix[done:stop])
             done = stop
-        blocks = Blocks.of(matrix[:done], BLOCK)
-        return Vectors(keys[:done], blocks, bits_of(self._kind), state.space, state.change)
+        return Vectors(
+            keys=keys[:done],
+            blocks=Blocks.of(matrix[:done], BLOCK),
+            codes=Blocks.of(codes[:done], BLOCK) if wide else None,
+            bits=bits_of(self._kind),
+            space=state.space,
+            change=state.change,
+        )
 
     def _follow(self, now: Vectors, state: SpaceState) -> Vectors:
         """Bring in the rows that changed since; only the blocks of their vectors are copied."""
@@ -109,5 +135,10 @@ class VectorCache:
             return replace(now, change=state.change)  # only what the rows say changed
         kept = np.delete(now.keys, stale)
         edit = Edit(stale, np.searchsorted(kept, keys) + np.arange(len(keys)))
-        blocks = now.blocks.edited(edit, fresh)
-        return replace(now, keys=edit.on(now.keys, keys), blocks=blocks, change=state.change)
+        return replace(
+            now,
+            keys=edit.on(now.keys, keys),
+            blocks=now.blocks.edited(edit, fresh),
+            codes=None if now.codes is None else now.codes.edited(edit, encode(fresh)),
+            change=state.change,
+        )
