@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravl.errors import DataError
-from ravl.evaluation import Score, bootstrap, bootstrap_of, difference_of, paired_difference
+from ravl.evaluation import (
+    OfSamples,
+    Score,
+    bootstrap,
+    bootstrap_of,
+    difference_of,
+    paired_difference,
+)
 from tests.counting import python_calls
 
 GROUPED = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 6)), min_size=1, max_size=25)
@@ -212,6 +221,25 @@ def test_any_difference_is_drawn_together():
     assert (score.low, score.high) == pytest.approx((plain.low, plain.high))
     assert score.clear and score.high - score.low < 0.05
     assert difference_of(mean_of(after), mean_of(after), 400) == Score(0, 0, 0)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 10**9])
+def test_many_samples_at_once_give_what_each_gives_alone(at_once, monkeypatch):
+    monkeypatch.setattr("ravl.evaluation.scores.AT_ONCE", at_once)
+    random = np.random.default_rng(0)
+    after, before = random.normal(size=(2, 30))
+
+    def mean(values):
+        return OfSamples(lambda weights: weights @ values / weights.sum(axis=1), width=40)
+
+    groups = np.arange(30) // 2
+    score = bootstrap_of(mean(after), 30, groups)
+    alone = bootstrap_of(mean_of(after), 30, groups)
+    assert astuple(score) == pytest.approx(astuple(alone), abs=1e-12)
+    for one, other in ((mean, mean), (mean, mean_of), (mean_of, mean)):
+        score = difference_of(one(after), other(before), 30, groups)
+        alone = difference_of(mean_of(after), mean_of(before), 30, groups)
+        assert astuple(score) == pytest.approx(astuple(alone), abs=1e-12)
 
 
 def test_there_are_examples_and_each_has_a_group():

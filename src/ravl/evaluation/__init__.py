@@ -27,6 +27,7 @@ from ravl.evaluation.retrieval import (
     retrieval_scores,
 )
 from ravl.evaluation.scores import (
+    OfSamples,
     Score,
     Statistic,
     bootstrap,
@@ -43,6 +44,7 @@ __all__ = [
     "Bin",
     "LabelScore",
     "Metric",
+    "OfSamples",
     "OutputKind",
     "Outputs",
     "Score",

@@ -20,12 +20,17 @@ from ravl.evaluation.outputs import (
     Thresholds,
     checked,
 )
-from ravl.evaluation.ranking import area_under_curve, average_precision
+from ravl.evaluation.ranking import (
+    area_under_curve,
+    average_precision,
+    mean_of_ratios,
+    ratio,
+)
 from ravl.evaluation.scores import (
     Groups,
+    OfSamples,
     OfWeights,
     Score,
-    Weights,
     bootstrap_of,
     difference_of,
 )
@@ -169,11 +174,11 @@ def _micro_f1(outputs: Outputs) -> OfWeights | None:
         return None
     true, hits, either = _counts(outputs)
 
-    def micro(weights: Weights) -> float:
-        every = (weights @ either).sum()
-        return float(2 * (weights @ hits).sum() / every) if (weights @ true).any() else np.nan
+    def micro(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = ratio(2 * (weights @ hits).sum(axis=1), (weights @ either).sum(axis=1))
+        return np.where((weights @ true).any(axis=1), found, np.nan)
 
-    return micro
+    return OfSamples(micro)
 
 
 def _macro_f1(outputs: Outputs) -> OfWeights | None:
@@ -181,12 +186,11 @@ def _macro_f1(outputs: Outputs) -> OfWeights | None:
         return None
     true, hits, either = _counts(outputs)
 
-    def macro(weights: Weights) -> float:
+    def macro(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         kept = weights @ true > 0
-        found = 2 * (weights @ hits)[kept] / (weights @ either)[kept]
-        return float(found.mean()) if kept.any() else np.nan
+        return mean_of_ratios(2 * (weights @ hits) * kept, (weights @ either) * kept)
 
-    return macro
+    return OfSamples(macro)
 
 
 def _counts(outputs: Outputs) -> tuple[NDArray[np.float64], ...]:
@@ -209,17 +213,20 @@ def _average_precision(outputs: Outputs) -> OfWeights | None:
 
 def _f1_of_labels(outputs: Outputs) -> OfWeights:
     unknown = outputs.probabilities.shape[1]  # the label after the last; it is never answered
-    answers, size = outputs.answers, unknown + 1
     true = np.where(outputs.targets == UNKNOWN, unknown, outputs.targets)
-    right = answers == true
+    # Each example twice: once for its label, once for its answer.
+    both = np.concatenate([true, outputs.answers])
+    owners, right = np.tile(np.arange(len(true)), 2), np.tile(true == outputs.answers, 2)
+    order = np.argsort(both, kind="stable")
+    starts = np.flatnonzero(np.diff(both[order], prepend=-1))  # of the labels that occur
+    owners, right = owners[order], right[order]
 
-    def macro(weights: Weights) -> float:
-        hits = np.bincount(true, weights * right, size)
-        either = np.bincount(true, weights, size) + np.bincount(answers, weights, size)
-        kept = either > 0
-        return float((2 * hits[kept] / either[kept]).mean())
+    def macro(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        drawn = np.take(weights, owners, axis=1)
+        hits = np.add.reduceat(drawn * right, starts, axis=1)
+        return mean_of_ratios(hits, np.add.reduceat(drawn, starts, axis=1))
 
-    return macro
+    return OfSamples(macro, len(both))
 
 
 ACCURACY = Metric(_accuracy)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.errors import DataError
-from ravl.evaluation.scores import OfWeights
+from ravl.evaluation.scores import OfSamples
 
 BINS = 15  # as in Guo et al.
 ROUNDING = 1e-9
@@ -59,7 +59,7 @@ def calibration_curve(
     order = np.argsort(sure, kind="stable")
     sure, correct = sure[order], correct[order]
     until = np.append(0, ends_of_ties(sure) + 1)
-    borders = until[_cuts(until[1:], bins)]
+    borders = until[_cuts(until[1:][None], bins)[0]]
     return [
         Bin(float(sure[a:b].mean()), float(correct[a:b].mean()), int(b - a))
         for a, b in pairwise(borders)
@@ -72,7 +72,7 @@ def calibration_error(
     right: NDArray[np.bool_],
     owners: NDArray[np.int64],
     bins: int = BINS,
-) -> OfWeights:
+) -> OfSamples:
     """The expected calibration error, ECE: the mean distance of confidence and accuracy.
 
     The mean over all answers of the distance in their bin (Guo et al., "On Calibration of Modern
@@ -90,18 +90,21 @@ def calibration_error(
     ends = ends_of_ties(confidence[order])
     excess, owners = (right - confidence)[order], owners[order]
 
-    def error(weights: NDArray[np.float64]) -> float:
-        drawn = weights[owners]
-        until = np.cumsum(drawn)[ends]  # copies up to each distinct confidence
-        gaps = np.append(0, np.cumsum(drawn * excess)[ends])
-        return float(np.abs(np.diff(gaps[_cuts(until, bins)])).sum() / until[-1])
+    def error(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        drawn = np.take(weights, owners, axis=1)
+        # Copies up to each distinct confidence.
+        until = np.take(np.cumsum(drawn, axis=1), ends, axis=1)
+        gaps = np.take(np.cumsum(drawn * excess, axis=1), ends, axis=1)
+        gaps = np.take_along_axis(_after_zero(gaps), _cuts(until, bins), axis=1)
+        distances: NDArray[np.float64] = np.abs(np.diff(gaps, axis=1)).sum(axis=1)
+        return distances / until[:, -1]
 
-    return error
+    return OfSamples(error, len(owners))
 
 
 def coverage_at_risk(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], risk: float = 0.05
-) -> OfWeights:
+) -> OfSamples:
     """The largest share of the most confident answers with an error rate of at most ``risk``.
 
     Selective prediction (Geifman & El-Yaniv, "Selective Classification for Deep Neural Networks",
@@ -118,13 +121,14 @@ def coverage_at_risk(
     ends = ends_of_ties(confidence[order])
     wrong = ~right[order]
 
-    def coverage(weights: NDArray[np.float64]) -> float:
-        drawn = weights[order]
-        taken = np.cumsum(drawn)[ends]
-        allowed = np.cumsum(drawn * wrong)[ends] <= risk * taken + ROUNDING
-        return float((taken * allowed).max() / taken[-1])
+    def coverage(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        drawn = np.take(weights, order, axis=1)
+        taken = np.take(np.cumsum(drawn, axis=1), ends, axis=1)
+        allowed = np.take(np.cumsum(drawn * wrong, axis=1), ends, axis=1) <= risk * taken + ROUNDING
+        most: NDArray[np.float64] = (taken * allowed).max(axis=1)
+        return most / taken[:, -1]
 
-    return coverage
+    return OfSamples(coverage)
 
 
 def ends_of_ties(ordered: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -132,13 +136,26 @@ def ends_of_ties(ordered: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
 
 
-def _cuts(until: NDArray[np.number], bins: int) -> NDArray[np.int64]:
-    """The number of ties below each border of the bins, (bins + 1,).
+def middles(until: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The number of answers up to the middle of each tie, (r, t).
 
     Args:
-        until: the number of answers up to and including each tie.
+        until: the number of answers up to and including each tie, (r, t).
+    """
+    return until - np.diff(_after_zero(until), axis=1) / 2
+
+
+def _cuts(until: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """The number of ties below each border of the bins, (r, bins + 1).
+
+    Args:
+        until: as for :func:`middles`.
         bins: the number of bins; a tie belongs to the bin of its middle answer.
     """
-    middle = until - np.diff(until, prepend=0) / 2
-    borders = np.arange(1, bins) * until[-1] / bins
-    return np.concatenate([[0], np.searchsorted(middle, borders), [len(until)]])
+    borders = np.arange(1, bins) * until[:, -1:] / bins
+    cuts = [np.searchsorted(*of_one) for of_one in zip(middles(until), borders, strict=True)]
+    return np.pad(cuts, ((0, 0), (1, 1)), constant_values=((0, 0), (0, until.shape[1])))
+
+
+def _after_zero(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.pad(numbers, ((0, 0), (1, 0)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ravl import plugins
 from ravl.errors import PluginError
-from ravl.evaluation.scores import OfWeights
+from ravl.evaluation.scores import OfSamples, OfWeights
 
 Measured = TypeVar("Measured")  # Outputs or TextOutputs
 
@@ -40,9 +40,9 @@ class Metric(Generic[Measured]):
     bounds: tuple[float, float] = (0.0, 1.0)
 
 
-def mean_of(values: NDArray[np.floating]) -> OfWeights:
+def mean_of(values: NDArray[np.floating]) -> OfSamples:
     """The weighted mean of one value for each example, (n,)."""
-    return lambda weights: float(weights @ values / weights.sum())
+    return OfSamples(lambda weights: weights @ values / weights.sum(axis=1))
 
 
 def builtin_metrics(kind: str) -> dict[str, Metric[Measured]]:

@@ -16,10 +16,12 @@ Values = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
 Groups = NDArray[Any]  # (q,) numbers or names; equal ones are one group
 Weights = NDArray[np.float64]  # (n,) the count of each example in a sample: integers from 0
 OfWeights = Callable[[Weights], float]
+OfEach = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # weights (r, n) -> values (r,)
 
 CONFIDENCE = 95  # ends of the interval, in percent
 NOISE = 3  # a bias of the bootstrap below this many standard errors is ignored
 DRAWS = 2_000_000  # group numbers drawn at once, to stay below 50 MB
+AT_ONCE = 50_000  # numbers computed at once: arrays that stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,30 @@ class Score:
             digits = 0
         value, low, high = (f"{x:.{digits}f}" for x in numbers)
         return f"{value} ({_span(low, high)})"
+
+
+@dataclass(frozen=True, slots=True)
+class OfSamples:
+    """A statistic that NumPy computes for many samples at once; called, it is one of one sample.
+
+    Args:
+        each: weights of r samples, (r, n) -> values, (r,).
+        width: how many numbers it computes with for each sample, if that is more than n.
+    """
+
+    each: OfEach
+    width: int = 0
+
+    def __call__(self, weights: Weights) -> float:
+        """Weights (n,) -> the value."""
+        return float(self.each(weights[None])[0])
+
+    def of_all(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights (r, n) -> values (r,), of as many samples at once as fit in memory."""
+        step = max(1, AT_ONCE // max(self.width, weights.shape[1]))
+        return np.concatenate(
+            [self.each(weights[i : i + step]) for i in range(0, len(weights), step)]
+        )
 
 
 def bootstrap(
@@ -141,7 +167,7 @@ def bootstrap_of(
     Args:
         statistic: weights (n,) -> value of the sample that contains example i weights[i] times. NaN
             if the value is not defined, such as an area under the curve without negatives; the
-            interval is computed from the other samples.
+            interval is computed from the other samples. An :class:`OfSamples` is much faster.
         count: n, the number of examples; their value has all weights 1.
         groups: the group of each example, (n,); None if each example is its own group.
         rounds: the number of bootstrap samples.
@@ -155,7 +181,7 @@ def bootstrap_of(
         raise DataError("There is no score without examples.")
     members = _members(groups, count)
     value = float(statistic(np.ones(count)))
-    drawn = np.array([statistic(weights) for weights in _weights(members, rounds, seed)])
+    drawn = np.concatenate([_of(statistic, w) for w in _weights(members, rounds, seed)])
     drawn = drawn[np.isfinite(drawn)]
     if not np.isfinite(value) or not len(drawn):
         raise DataError("A score of these examples is not a finite number.")
@@ -179,7 +205,18 @@ def difference_of(
     Raises:
         DataError: as there.
     """
-    return bootstrap_of(lambda w: after(w) - before(w), count, groups, rounds, seed)
+
+    def each(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _of(after, weights) - _of(before, weights)
+
+    return bootstrap_of(OfSamples(each), count, groups, rounds, seed)
+
+
+def _of(statistic: OfWeights, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of samples, (r, n) -> values, (r,)."""
+    if isinstance(statistic, OfSamples):
+        return statistic.of_all(weights)
+    return np.array([statistic(one) for one in weights])
 
 
 def _checked(values: Values, groups: Groups | None) -> NDArray[np.float64]:
@@ -249,12 +286,16 @@ def _draws(count: int, rounds: int, seed: int) -> Iterator[NDArray[np.int32]]:
         yield random.integers(0, count, (min(step, rounds - i), count), np.int32)
 
 
-def _weights(members: NDArray[np.int64], rounds: int, seed: int) -> Iterator[Weights]:
-    """The count of each example in each sample of whole groups, (n,) per sample."""
+def _weights(members: NDArray[np.int64], rounds: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """The count of each example in each sample of whole groups, (r, n), in blocks."""
     count = int(members.max()) + 1
+    step = max(1, AT_ONCE // count)
     for draws in _draws(count, rounds, seed):
-        for draw in draws:
-            yield np.bincount(draw, minlength=count)[members].astype(np.float64)
+        for i in range(0, len(draws), step):
+            some = draws[i : i + step]
+            numbers = some + count * np.arange(len(some))[:, None]
+            counts = np.bincount(numbers.ravel(), minlength=numbers.size).reshape(some.shape)
+            yield np.take(counts, members, axis=1).astype(np.float64)
 
 
 OfDraws = Callable[[NDArray[np.int32]], NDArray[np.float64]]

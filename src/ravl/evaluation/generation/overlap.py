@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.evaluation.generation.words import LONGEST, Phrase, phrases, words_of
-from ravl.evaluation.scores import OfWeights, Weights
+from ravl.evaluation.scores import OfSamples, OfWeights
 
 BETA = 1.2  # beta of ROUGE-L: recall counts slightly more
 TINY, SMALL = 1e-15, 1e-9  # of the COCO evaluation: an empty text scores 0 instead of undefined
@@ -39,14 +39,14 @@ def bleu(written: Sequence[str], references: Sequence[Sequence[str]]) -> dict[st
         totals[i] = np.maximum(len(words) - np.arange(LONGEST), 0)
 
     def of_order(n: int) -> OfWeights:
-        def score(weights: Weights) -> float:
+        def score(weights: NDArray[np.float64]) -> NDArray[np.float64]:
             right = weights @ hits[:, :n] + TINY
             length = weights @ totals[:, :n] + SMALL
-            mean = float(np.exp(np.log(right / length).mean()))
+            mean: NDArray[np.float64] = np.exp(np.log(right / length).mean(axis=1))
             ratio = (weights @ lengths + TINY) / (weights @ wanted + SMALL)
-            return mean * float(np.exp(1 - 1 / ratio)) if ratio < 1 else mean
+            return mean * np.exp(np.minimum(1 - 1 / ratio, 0))
 
-        return score
+        return OfSamples(score)
 
     return {f"BLEU-{n}": of_order(n) for n in range(1, LONGEST + 1)}
 
@@ -88,15 +88,19 @@ def _different(lists: list[list[Phrase]]) -> OfWeights:
     ids = [np.array([places.setdefault(p, len(places)) for p in its], np.int64) for its in lists]
     owners = np.repeat(np.arange(len(ids)), [len(its) for its in ids])
     flat = np.concatenate([np.zeros(0, np.int64), *ids])
+    if not len(flat):
+        return OfSamples(lambda weights: np.zeros(len(weights)))
+    order = np.argsort(flat, kind="stable")
+    starts = np.flatnonzero(np.diff(flat[order], prepend=-1))  # of the copies of each phrase
+    owners = owners[order]
 
-    def score(weights: Weights) -> float:
-        drawn = weights[owners]
-        total = drawn.sum()
-        there = np.zeros(len(places), bool)
-        there[flat[drawn > 0]] = True
-        return float(there.sum() / total) if total else 0.0
+    def score(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        drawn = np.take(weights, owners, axis=1)
+        there = np.logical_or.reduceat(drawn > 0, starts, axis=1)
+        different: NDArray[np.float64] = there.sum(axis=1) / np.maximum(drawn.sum(axis=1), 1)
+        return different
 
-    return score
+    return OfSamples(score, len(flat))
 
 
 def _common(one: list[str], other: list[str]) -> int:
