@@ -42,8 +42,11 @@ def shop(empty, tmp_path) -> Memory:
 def answered(pipeline: Any, examples: Any) -> tuple[float, float]:
     """Share of right answers to the memory's own pictures, each without itself, and confidence."""
     found: Any = answer_examples(pipeline, examples, np.random.default_rng(0))
-    right = [a.label == row.label for a, row in zip(found, examples.rows, strict=True)]
-    return float(np.mean(right)), float(np.mean([a.confidence for a in found]))
+    return share_right(found, examples.rows), float(np.mean([a.confidence for a in found]))
+
+
+def share_right(answers: Any, examples: Any) -> float:
+    return float(np.mean([a.label == e.label for a, e in zip(answers, examples, strict=True)]))
 
 
 def examples_of(memory: Memory, name: str = "classify"):
@@ -146,10 +149,10 @@ def test_labels_are_propagated_where_that_is_likelier(empty):
     empty.add(clusters(360, 36, noise=2.4))
     fresh = clusters(90, 90, seed=3, noise=2.4)
     assert UntrainedLabels("classify", empty).label_predictor.spread
-    whole = np.mean([ravl.load(empty).classify(bytes_in(e)).label == e.label for e in fresh])
+    whole = ravl.load(empty).classify([bytes_in(e) for e in fresh])
     empty.delete([row.id for row in empty if not row.label])
-    alone = np.mean([ravl.load(empty).classify(bytes_in(e)).label == e.label for e in fresh])
-    assert whole > alone + 0.03
+    alone = ravl.load(empty).classify([bytes_in(e) for e in fresh])
+    assert share_right(whole, fresh) > share_right(alone, fresh) + 0.03
 
 
 def test_labels_by_chance_are_not_propagated_into_confidence(empty):
