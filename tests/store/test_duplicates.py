@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.store.duplicates import groups_like
+from ravl.store import duplicates
+from ravl.store.duplicates import compare_pictures, groups_like, mark_duplicates
+from ravl.store.row import Computed, Row
+from ravl.store.sqlite import picture_lookup
+from ravl.store.sqlite.schema import check_schema
 from tests.helpers import draw, shared_set
 
 
@@ -117,3 +122,97 @@ def test_nothing_is_like_pictures_in_an_empty_memory(empty, other, originals):
     assert like(empty, other) == {"0.png": [], "1.png": []}
     with empty.snapshot():
         assert groups_like(empty.store, [], other.vectors().matrix[:0]) == []
+
+
+@pytest.fixture
+def many(empty, monkeypatch):
+    """Stores rows with given hashes and vectors, and compares them by the index and by all."""
+    monkeypatch.setattr(picture_lookup, "MANY", 1)
+    monkeypatch.setattr(duplicates, "_chance", lambda _: 0.1)  # else of the pictures so far
+    return empty.store
+
+
+def _put(store, random, count: int, version: int = 0) -> None:
+    dimension = store.spaces.state().dimension
+    with store.transaction():
+        version = store.history.begin("put")
+        start = store.rows.count()
+        for i in range(start, start + count):
+            motif = np.random.default_rng(int(random.integers(12)))
+            phash = int(motif.integers(-(2**63), 2**63))
+            for _ in range(int(random.integers(8))):
+                phash ^= 1 << int(random.integers(63))
+            vector = motif.normal(size=dimension) + 0.3 * random.normal(size=dimension)
+            vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+            row = Row(0, f"{i}.png", hash=f"{i:064x}", width=1, height=1, phash=phash)
+            store.rows.put(version, row, Computed(vector=vector, feature=np.ones(4, np.float32)))
+
+
+def _groups_of_all(store) -> set[tuple[str, ...]]:
+    """Connected near-duplicates, by comparing every picture with every other."""
+    rows = list(store.rows.iterate())
+    vectors = store.vectors.read("vectors", [row.number for row in rows])
+    chance = duplicates._chance(list(vectors.values()))
+    first = {row.number: row.number for row in rows}
+    for a in rows:
+        for b in rows:
+            apart = ((a.phash ^ b.phash) & 2**64 - 1).bit_count()
+            if b.number < a.number and apart <= duplicates.MOST_BITS:
+                one, other = vectors[a.number], vectors[b.number]
+                if duplicates._related(one, other, chance, apart):
+                    low, high = sorted((first[a.number], first[b.number]))
+                    first = {row: low if g == high else g for row, g in first.items()}
+    groups: dict[int, list[str]] = {}
+    for row in rows:
+        groups.setdefault(first[row.number], []).append(row.id)
+    return {tuple(its) for its in groups.values() if len(its) > 1}
+
+
+def _groups(store) -> set[tuple[str, ...]]:
+    groups: dict[int, list[str]] = {}
+    for row in store.rows.iterate():
+        groups.setdefault(row.group, []).append(row.id)
+    return {tuple(its) for its in groups.values() if len(its) > 1}
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("outside", [False, True])
+def test_finds_the_groups_that_comparing_all_finds(many, monkeypatch, few, outside):
+    monkeypatch.setattr(duplicates, "FEW", few)
+    random = np.random.default_rng(0)
+    for count in (30, 10, 1, 1, 20):
+        _put(many, random, count)
+        compared = compare_pictures(many) if outside else None
+        if outside:
+            _put(many, random, 3)  # by another process, while pictures were compared
+        with many.transaction():
+            mark_duplicates(many, compared)
+        assert _groups(many) == _groups_of_all(many)
+
+
+def test_equal_hashes_are_compared_with_the_nearest_alone(many, monkeypatch):
+    monkeypatch.setattr(duplicates, "FEW", 0)
+    hashes = np.array([5] * 200 + [4] * 40 + [-1], np.int64)
+    fresh = np.ones(len(hashes), bool)
+    found = {a: others for a, others, _ in duplicates._nearest(hashes, np.arange(241), fresh)}
+    assert all(b < a for a, others in found.items() for b in others)
+    assert found[150] == list(range(32))
+    assert found[239] == list(range(200, 232))
+    assert 240 not in found
+
+
+def test_an_index_of_hashes_is_made_once_there_are_many_rows(many, monkeypatch):
+    monkeypatch.setattr(picture_lookup, "MANY", 50)
+    random = np.random.default_rng(0)
+    connection = many.database.connection
+    for count, there in ((10, False), (40, False), (1, True)):
+        _put(many, random, count)
+        with many.transaction():
+            mark_duplicates(many)
+        assert picture_lookup.has_indices(connection) is there or count == 40
+    check_schema(connection, many.path, strict=True)
+    plan = connection.execute(
+        "EXPLAIN QUERY PLAN SELECT row FROM rows WHERE phash IS NOT NULL "
+        "AND (phash >> 16) & 65535 IN (1, 2)"
+    ).fetchall()
+    assert "rows_by_band_1" in str(plan)

@@ -20,7 +20,7 @@ from ravl.files.whole_folder import whole_folder
 from ravl.memory.index_report import IndexReport
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
-from ravl.store.duplicates import mark_duplicates
+from ravl.store.duplicates import compare_pictures, mark_duplicates
 from ravl.store.row import Computed, Row
 from ravl.store.space import KINDS
 
@@ -164,8 +164,9 @@ def merge(memory: Collection, other: Collection) -> IndexReport:
                     store.rows.put(version, new, computed)
                     report.added += old is None
                     report.updated += old is not None
+    compared = compare_pictures(store)
     with store.transaction():
-        report.duplicates = mark_duplicates(store)
+        report.duplicates = mark_duplicates(store, compared)
     return report
 
 

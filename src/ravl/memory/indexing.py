@@ -25,7 +25,7 @@ from ravl.memory.rebasing import rebase
 from ravl.memory.renames import Deferred, find_renames
 from ravl.progress import progress_bar
 from ravl.store.collection import Collection
-from ravl.store.duplicates import mark_duplicates
+from ravl.store.duplicates import compare_pictures, mark_duplicates
 from ravl.store.row import Computed, Row
 from ravl.threads import cores
 
@@ -113,8 +113,9 @@ class Indexer:
                 raise
         if not self.report.dry_run:
             store = self._memory.store
+            compared = compare_pictures(store)
             with store.transaction():
-                self.report.duplicates = mark_duplicates(store)
+                self.report.duplicates = mark_duplicates(store, compared)
                 # What an earlier run of this source set aside and this one did not is well now.
                 store.quarantine.clear(self._source, self._started)
         self.report.seconds = time.monotonic() - began

@@ -115,6 +115,32 @@ class Rows(Protocol):
     def hashes(self) -> list[PictureHashes]:
         """Of all rows with a picture, in the order of their numbers."""
 
+    def perceptual_hashes(self) -> tuple[Positions, Positions]:
+        """Numbers of the rows that have a perceptual hash (n,), ascending, and the hashes (n,)."""
+
+    def pictures(
+        self,
+        *,
+        rows: Iterable[int] = (),
+        groups: Iterable[int] = (),
+        hashes: Iterable[str] = (),
+    ) -> list[PictureHashes]:
+        """Hashes of pictures by their rows, by ``duplicate_of``, or by the hash of the file.
+
+        Those that any of the three names, in the order of their rows.
+        """
+
+    def similar_pictures(self, phash: int, most: int) -> list[PictureHashes] | None:
+        """Pictures whose perceptual hash differs in at most so many bits, at most 7, by row.
+
+        Returns:
+            None in a memory that has no index for it, since it has few rows: read all hashes.
+            Needs a transaction, in which the index may be made.
+        """
+
+    def sample_of_pictures(self, count: int) -> list[int]:
+        """Numbers of some rows with a perceptual hash, spread over all row numbers."""
+
     def duplicates(self) -> dict[int, int]:
         """``duplicate_of`` of all rows that have near-duplicates, by their numbers."""
 

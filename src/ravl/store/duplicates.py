@@ -6,7 +6,7 @@ red shirts may nearly coincide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.store.contract import Store
-from ravl.store.records import PictureHashes
+from ravl.store.near_hashes import near_pairs
 from ravl.store.row import Row
 
 # The similarity that vectors must have, by the bits of 64 in which the perceptual hashes differ. A
@@ -24,7 +24,8 @@ LEAST_LIKENESS = (0.5, 0.5, 0.5, 0.75, 0.75, 0.95, 0.95)
 MOST_BITS = len(LEAST_LIKENESS) - 1
 SAMPLE = 256  # vectors from which the similarity of unrelated pictures is estimated
 MOST_CANDIDATES = 32  # per row; ten thousand blank pages must not make fifty million pairs
-BLOCK = 64  # new rows compared with all others at a time
+FEW = 64  # new pictures up to which each is looked up by itself
+BLOCK = 64  # pictures of another memory compared with all at a time
 NOTE = "twins checked"  # the newest change when pictures were compared last
 
 
@@ -50,57 +51,163 @@ def compared_up_to(store: Store) -> int:
     return int(note) if note.isdecimal() and len(note) < 19 else 0
 
 
-def mark_duplicates(store: Store) -> DuplicateGroups:
-    """Compare new pictures with all others, and note their groups. Needs a transaction."""
-    known = [each for each in store.rows.hashes() if each.phash is not None]
-    changed = set(store.history.changed_since(compared_up_to(store)))
-    new = [each.row for each in known if each.duplicate_of is None and each.row in changed]
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Pictures that were compared outside of a transaction.
+
+    Args:
+        since: the change up to which pictures had been compared before.
+        change: the newest change that was seen.
+        pairs: of rows that are near-duplicates.
+    """
+
+    since: int
+    change: int
+    pairs: list[tuple[int, int]]
+
+
+def compare_pictures(store: Store) -> Compared:
+    """Compare new pictures with all others, for :func:`mark_duplicates`; writes nothing.
+
+    Where few pictures are new, it leaves all of it to that.
+    """
+    with store.snapshot():
+        since = compared_up_to(store)
+        changed = store.history.changed_since(since)
+        if len(changed) <= FEW:
+            return Compared(since, since, [])
+        return Compared(since, store.history.newest_change(), _alike(store, changed, None))
+
+
+def mark_duplicates(store: Store, compared: Compared | None = None) -> DuplicateGroups:
+    """Compare new pictures with all others, and note their groups. Needs a transaction.
+
+    Args:
+        store: of the memory.
+        compared: pictures that were compared before the transaction; those that have changed since
+            are compared here.
+    """
+    since = compared_up_to(store)
+    if compared is None or compared.since != since:  # another process has done it meanwhile
+        compared = Compared(since, since, [])
+    later = store.history.changed_since(compared.change)
+    touched = set(later)
+    pairs = [pair for pair in compared.pairs if touched.isdisjoint(pair)]
+    pairs += _alike(store, later, _few_near(store, later) if len(later) <= FEW else None)
+    groups = _join(store, pairs)
+    store.rows.group({row: min(rows) for rows in groups for row in rows})
+    store.notes.set(NOTE, str(store.history.newest_change()))
+    ids = {each.row: each.id for each in store.rows.pictures(rows=set().union(*groups))}
+    return DuplicateGroups([tuple(ids[row] for row in sorted(rows)) for rows in groups])
+
+
+def _join(store: Store, pairs: Sequence[tuple[int, int]]) -> list[set[int]]:
+    """The groups that pairs are in, with what was in these groups before, the earliest first."""
+    involved = store.rows.pictures(rows={row for pair in pairs for row in pair})
     members: dict[int, set[int]] = {}
-    for each in known:
-        if each.duplicate_of is not None:
-            members.setdefault(each.duplicate_of, {each.duplicate_of}).add(each.row)
+    for each in store.rows.pictures(groups={each.group for each in involved}):
+        members.setdefault(each.group, {each.group}).add(each.row)
     group = {row: first for first, rows in members.items() for row in rows}
     touched: set[int] = set()
-    for a, b in _alike(store, new, known):
+    for a, b in pairs:
         first, second = sorted((group.get(a, a), group.get(b, b)))
         if first != second:
             members.setdefault(first, {first}).update(members.pop(second, {second}))
         group.update(dict.fromkeys(members[first], first))
         touched = (touched - {second}) | {first}
-    store.rows.group({row: first for first in touched for row in members[first]})
-    store.notes.set(NOTE, str(store.history.newest_change()))
-    ids = {each.row: each.id for each in known}
-    return DuplicateGroups(
-        [tuple(ids[row] for row in sorted(members[first])) for first in sorted(touched)]
-    )
+    return [members[first] for first in sorted(touched)]
 
 
-def _alike(
-    store: Store, new: Sequence[int], known: Sequence[PictureHashes]
-) -> list[tuple[int, int]]:
-    """Pairs of a new row and any other one that are near-duplicates."""
-    rows = np.array([each.row for each in known], np.int64)
-    hashes = np.array([each.phash for each in known], np.int64)
-    fresh = np.isin(rows, new)
-    pairs: list[tuple[int, int, int]] = []
-    for start in range(0, len(new), BLOCK):
-        some = np.array(new[start : start + BLOCK], np.int64)
-        mine = hashes[np.searchsorted(rows, some)]
-        bits = np.bitwise_count(mine[:, None] ^ hashes[None, :])  # (block, n)
-        for a, row_bits in zip(some.tolist(), bits, strict=True):
-            # Each pair of new ones once: with the earlier one.
-            near = np.flatnonzero((row_bits <= MOST_BITS) & ((rows < a) | ((rows != a) & ~fresh)))
-            near = near[np.argsort(row_bits[near], kind="stable")[:MOST_CANDIDATES]]
-            pairs += [(a, int(rows[j]), int(row_bits[j])) for j in near]
-    if not pairs:
+Near = list[tuple[int, int, int]]  # a new row, another one, and in how many bits they differ
+
+
+def _few_near(store: Store, changed: Sequence[int]) -> Near | None:
+    """Pairs of a few new pictures and others, by the index; None where there is none."""
+    asked = store.rows.pictures(rows=changed)
+    new = {each.row: each.phash for each in asked if each.duplicate_of is None}
+    near: Near = []
+    for row, phash in new.items():
+        if phash is None:
+            continue
+        found = store.rows.similar_pictures(phash, MOST_BITS)
+        if found is None:
+            return None
+        others = (each for each in found if each.row < row or each.row not in new)
+        pairs = [
+            (row, each.row, ((each.phash or 0) ^ phash) & 2**64 - 1)
+            for each in others
+            if each.row != row
+        ]
+        its = [(a, b, apart.bit_count()) for a, b, apart in pairs]
+        near += sorted(its, key=lambda pair: pair[2])[:MOST_CANDIDATES]
+    return near
+
+
+def _all_near(store: Store, changed: Sequence[int]) -> tuple[Near, list[int]]:
+    """Pairs of new pictures and others, by all hashes, and a sample of rows."""
+    rows, hashes = store.rows.perceptual_hashes()
+    grouped = list(store.rows.duplicates())
+    fresh = np.isin(rows, changed) & ~np.isin(rows, grouped)
+    near: Near = []
+    for a, others, bits in _nearest(hashes, np.flatnonzero(fresh), fresh):
+        near += [(int(rows[a]), int(rows[b]), n) for b, n in zip(others, bits, strict=True)]
+    return near, rows[:: max(1, len(rows) // SAMPLE)].tolist()
+
+
+def _nearest(
+    hashes: NDArray[np.int64], new: NDArray[np.int64], fresh: NDArray[np.bool_]
+) -> Iterator[tuple[int, list[int], list[int]]]:
+    """For each new position those of the nearest hashes, and in how many bits they differ.
+
+    Each pair of new ones comes once: with the earlier one. Equal hashes are compared once, since
+    there may be ten thousand blank pages.
+    """
+    values, which, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    order = np.argsort(which, kind="stable")
+    starts = np.cumsum(counts) - counts
+    mine = new[np.argsort(which[new], kind="stable")]  # by their hashes
+    asked, first_of = np.unique(which[mine], return_index=True)
+    ends = np.append(first_of[1:], len(mine))
+    for who, whom, bits in near_pairs(values, values[asked], MOST_BITS):
+        lonely = (asked[who] == whom) & (counts[whom] == 1)
+        who, whom, bits = who[~lonely], whom[~lonely], bits[~lonely]
+        for i in np.unique(who).tolist():
+            first, last = np.searchsorted(who, (i, i + 1))
+            for a in mine[first_of[i] : ends[i]].tolist():
+                found: list[tuple[int, int]] = []
+                for other, apart in zip(
+                    whom[first:last].tolist(), bits[first:last].tolist(), strict=True
+                ):
+                    if len(found) >= MOST_CANDIDATES and apart > found[-1][0]:
+                        break
+                    its = order[starts[other] : starts[other] + counts[other]]
+                    its = its[(its < a) | ((its != a) & ~fresh[its])][:MOST_CANDIDATES]
+                    found += [(apart, int(b)) for b in its]
+                found = sorted(found)[:MOST_CANDIDATES]
+                yield a, [b for _, b in found], [apart for apart, _ in found]
+
+
+def _alike(store: Store, changed: Sequence[int], near: Near | None) -> list[tuple[int, int]]:
+    """Pairs of a new row and any other one that are near-duplicates.
+
+    Args:
+        store: of the memory.
+        changed: rows that may be new.
+        near: pairs whose hashes are near, None to look for them among all hashes.
+    """
+    sample: Sequence[int] | None = None
+    if near is None:
+        near, sample = _all_near(store, changed)
+    if not near:
         return []
-    sample = rows[:: max(1, len(rows) // SAMPLE)].tolist()
-    wanted = {row for a, b, _ in pairs for row in (a, b)}
+    if sample is None:
+        sample = store.rows.sample_of_pictures(SAMPLE)
+    wanted = {row for a, b, _ in near for row in (a, b)}
     vectors = store.vectors.read("vectors", wanted.union(sample))
     chance = _chance([vectors[row] for row in sample if row in vectors])
     return [
         (a, b)
-        for a, b, bits in pairs
+        for a, b, bits in near
         if a in vectors and b in vectors and _related(vectors[a], vectors[b], chance, bits)
     ]
 

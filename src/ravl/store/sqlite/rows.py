@@ -17,6 +17,7 @@ from ravl.store.row import NOTHING_COMPUTED, Computed, Row, check_computed
 from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.filters import compile_filter
 from ravl.store.sqlite.history import HistoryTables
+from ravl.store.sqlite.picture_lookup import HASHES, make_indices, of_rows, similar, spread
 from ravl.store.sqlite.records import COLUMNS, from_record, stored_path, to_record
 from ravl.store.sqlite.spaces import space_numbers
 from ravl.store.sqlite.vectors import VectorTables
@@ -184,10 +185,42 @@ class RowTable:
     def hashes(self) -> list[PictureHashes]:
         """Of all rows with a picture, in the order of their numbers."""
         found = self._connection.execute(
-            "SELECT row, CAST(id AS TEXT), CAST(hash AS TEXT), CAST(phash AS INTEGER), "
-            "CAST(twin AS INTEGER) FROM rows WHERE hash IS NOT NULL ORDER BY row"
+            f"SELECT {HASHES} FROM rows WHERE hash IS NOT NULL ORDER BY row"
         )
         return list(map(PictureHashes._make, found))
+
+    def perceptual_hashes(self) -> tuple[Positions, Positions]:
+        """Numbers of the rows that have a perceptual hash (n,), ascending, and the hashes (n,)."""
+        sql = "SELECT row, CAST(phash AS INTEGER) FROM rows WHERE phash IS NOT NULL ORDER BY row"
+        found = np.array(self._connection.execute(sql).fetchall(), np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
+
+    def pictures(
+        self,
+        *,
+        rows: Iterable[int] = (),
+        groups: Iterable[int] = (),
+        hashes: Iterable[str] = (),
+    ) -> list[PictureHashes]:
+        """Pictures by their rows, by ``duplicate_of``, or by the hash of the file."""
+        asked = {"row": rows, "twin": groups, "hash": hashes}
+        parts = (of_rows(self._connection, name, values) for name, values in asked.items())
+        return sorted({each.row: each for part in parts for each in part}.values())
+
+    def similar_pictures(self, phash: int, most: int) -> list[PictureHashes] | None:
+        """Pictures whose perceptual hash differs in at most so many bits, at most 7, by row.
+
+        Returns:
+            None in a memory that has no index for it, since it has few rows; needs a transaction,
+            in which the index may be made.
+        """
+        if not make_indices(self._connection):
+            return None
+        return similar(self._connection, phash, most)
+
+    def sample_of_pictures(self, count: int) -> list[int]:
+        """Numbers of some rows with a perceptual hash, spread over all row numbers."""
+        return spread(self._connection, count)
 
     def duplicates(self) -> dict[int, int]:
         """``duplicate_of`` of all rows that have near-duplicates, by their numbers."""

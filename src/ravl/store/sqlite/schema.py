@@ -18,7 +18,7 @@ from ravl.errors import MemoryFileError
 from ravl.store.space import KINDS, Kind
 
 SCRIPTS = ("schema.sql", "words.sql")  # of every memory
-LATER = ("sync.sql", "claims.sql")  # tables that are made when they are first needed
+LATER = ("sync.sql", "claims.sql", "lookup.sql")  # made when they are first needed
 OLD = (  # statements of older memories
     "CREATE VIRTUAL TABLE keywords USING fts5 ( texts, label, tags, qa, columns, name, "
     'tokenize = "porter unicode61 remove_diacritics 2" )',
