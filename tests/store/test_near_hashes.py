@@ -25,7 +25,7 @@ def _near_each_other(random, count: int):
 
 
 @pytest.mark.parametrize("at_once", [8_000_000, 500])
-@pytest.mark.parametrize("most", (0, 1, 6, MOST_BITS))
+@pytest.mark.parametrize("most", [0, 1, 6, MOST_BITS])
 def test_finds_the_pairs_that_comparing_all_finds(most, at_once, monkeypatch):
     monkeypatch.setattr(near_hashes, "AT_ONCE", at_once)
     random = np.random.default_rng(most)

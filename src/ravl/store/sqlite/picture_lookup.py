@@ -37,19 +37,17 @@ def make_indices(connection: sqlite3.Connection) -> bool:
 
 def similar(connection: sqlite3.Connection, phash: int, most: int) -> list[PictureHashes]:
     """Pictures whose perceptual hash differs in at most so many bits, by row; needs the indices."""
-    found: dict[int, PictureHashes] = {}
+    found: set[int] = set()
     marks = ", ".join("?" * len(FLIPS))
     for band, value in enumerate(bands(phash)):
         sql = (
-            f"SELECT {HASHES} FROM rows WHERE phash IS NOT NULL "
+            "SELECT row, phash FROM rows WHERE phash IS NOT NULL "
             f"AND (phash >> {WIDTH * band}) & {(1 << WIDTH) - 1} IN ({marks})"
         )
-        for record in connection.execute(sql, [value ^ flip for flip in FLIPS]):
-            each = PictureHashes._make(record)
-            apart = ((each.phash or 0) ^ phash) & (1 << WIDTH * BANDS) - 1
-            if apart.bit_count() <= most:
-                found[each.row] = each
-    return [found[row] for row in sorted(found)]
+        for row, other in connection.execute(sql, [value ^ flip for flip in FLIPS]):
+            if ((other ^ phash) & (1 << WIDTH * BANDS) - 1).bit_count() <= most:
+                found.add(row)
+    return of_rows(connection, "row", found)
 
 
 def of_rows(
