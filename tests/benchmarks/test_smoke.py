@@ -10,7 +10,7 @@ import pytest
 from benchmarks.__main__ import NAMES, main
 from benchmarks.report import RESULTS
 
-QUICK = ("quality", "syncing", "checking", "drift")  # together ten seconds
+QUICK = ("quality", "syncing", "drift")  # together ten seconds
 BENCHMARKS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

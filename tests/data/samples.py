@@ -40,6 +40,12 @@ def encode(picture: Image.Image, format_: str, **options: object) -> bytes:
     return out.getvalue()
 
 
+@cache
+def noisy_files(width: int = 80, height: int = 60, seed: int = 0) -> dict[str, bytes]:
+    """A noisy picture as a valid file of each kind, made once."""
+    return encoded(noisy(width, height, seed))
+
+
 def plain_ppm(picture: Image.Image) -> bytes:
     """A PPM whose numbers are written as text."""
     numbers = np.asarray(picture).reshape(len(np.asarray(picture)), -1)

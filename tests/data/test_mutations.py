@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from ravl.data import pictures
 from ravl.errors import PictureError
-from tests.data.samples import encode, encoded, noisy
+from tests.data.samples import encode, encoded, noisy, noisy_files
 from tests.data.test_soundness import repeated_scans
 
 EACH = 150  # damaged files of each kind; a third of them each way
@@ -41,7 +41,7 @@ def test_damaged_pictures(kind: str) -> None:
 
     Other pixels come only from what nothing in the file can tell: see docs/concepts/bad-input.md.
     """
-    data = encoded(noisy(200, 150))[kind]
+    data = noisy_files(200, 150)[kind]
     sound, draw = pictures.decode(data), random.Random(kind)
     counts = {way: Counter[str]() for way in ("cut", "zeroed", "flipped")}
     few: list[int] = []

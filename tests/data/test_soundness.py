@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from ravl.data import pictures
 from ravl.data.soundness import MAX_PARTS, MAX_SCANS, end_of_data, jpeg_structure
 from ravl.errors import PictureError
-from tests.data.samples import encode, encoded, noisy, png_chunk, samples
+from tests.data.samples import encode, noisy, noisy_files, png_chunk, samples
 
 
 def same(data: bytes, sound: bytes) -> bool:
@@ -23,7 +23,7 @@ def same(data: bytes, sound: bytes) -> bool:
 
 @pytest.mark.parametrize("kind", ["png", "palette png", "16-bit png"])
 def test_every_changed_byte_of_a_png_is_noticed(kind: str) -> None:
-    data = encoded(noisy())[kind]
+    data = noisy_files()[kind]
     random_ = random.Random(1)
     for place in random_.sample(range(8, len(data)), 200):
         changed = bytearray(data)
@@ -62,8 +62,8 @@ def test_a_png_of_endless_chunks_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["jpeg", "progressive", "grey jpeg"])
 @pytest.mark.parametrize("padding", [b"", b"\0" * 5000, b"\xff", b"\xff" + b"\0" * 9])
 def test_a_jpeg_that_lacks_only_its_end_marker_is_read(kind: str, padding: bytes) -> None:
-    for picture in (noisy(), noisy(83, 61, seed=5)):
-        data = encoded(picture)[kind]
+    for files in (noisy_files(), noisy_files(83, 61, seed=5)):
+        data = files[kind]
         assert data.endswith(b"\xff\xd9")
         assert same(data[:-2] + padding, data)
         assert pictures.decode(data[:-2] + padding, hint=4).size[1] <= 15
@@ -72,7 +72,7 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_read(kind: str, padding: bytes
 @pytest.mark.parametrize("kind", ["jpeg", "progressive", "grey jpeg"])
 @pytest.mark.parametrize("padding", [b"", b"\0" * 5000])
 def test_a_jpeg_that_lacks_a_few_more_bytes_is_not_read(kind: str, padding: bytes) -> None:
-    data = encoded(noisy(83, 61))[kind]
+    data = noisy_files(83, 61)[kind]
     for lost in (*range(6, 40), 300, 1000):
         with pytest.raises(PictureError, match="truncated"):
             pictures.decode(data[: -2 - lost] + padding)

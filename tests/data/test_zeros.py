@@ -11,14 +11,14 @@ from PIL import Image
 from ravl.data import pictures
 from ravl.data.zeros import FEWEST_PIXELS
 from ravl.errors import PictureError
-from tests.data.samples import encode, encoded, noisy, samples
+from tests.data.samples import encode, noisy, noisy_files, samples
 
 LENGTHS = (70, 400, 1000, 3000)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in samples() if kind != "mpo"])
 def test_zeros_at_the_end_are_noticed(kind: str) -> None:
-    data = encoded(noisy(201, 150))[kind]
+    data = noisy_files(201, 150)[kind]
     for lost in (*LENGTHS, len(data) // 3, len(data) // 2, len(data) * 9 // 10):
         if lost < 3 * FEWEST_PIXELS and kind in ("bmp", "ppm", "tiff"):  # too few to tell
             continue

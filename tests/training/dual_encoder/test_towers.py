@@ -72,7 +72,13 @@ def model(made: TrainingInputs, settings: RetrieverSettings) -> RetrieverModel:
 
 
 @pytest.mark.parametrize(
-    "tuned", [TUNED, {"tune_vision": "full"}, {"tune_text": "top:1"}, {"tune_vision": "lora"}]
+    "tuned",
+    [
+        TUNED,
+        {"tune_text": "top:1"},
+        pytest.param({"tune_vision": "full"}, marks=pytest.mark.slow),
+        pytest.param({"tune_vision": "lora"}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_fit_gives_the_memory_an_encoder_that_it_can_load_again(
     memory, tmp_path, tuned, monkeypatch
