@@ -130,8 +130,8 @@ def second_look(
     recipe = MatchRecipe(memory, settings)
     with open_data(recipe, out / "match", test=DEV, progress=False) as (data, _):
         (out / "match").mkdir(exist_ok=True)
-        matcher = fit_levels(data, out / "match", False).levels["linear"]
-        reranking = judge_reranking(data, matcher)
+        predictor = fit_levels(data, out / "match", False).levels["linear"]
+        reranking = judge_reranking(data, predictor)
         rows = [place[data.pairs.rows[i]] for i in data.splits.test.tolist()]
         seen = trained.project(pairs.seen(np.array(rows), beside=True))
         own = np.unique(data.pairs.which[np.isin(data.pairs.owners, data.splits.test)])
@@ -141,7 +141,7 @@ def second_look(
         scores = seen @ read.T
         # Each way has its own hubs: what is looked for, not what is looked with.
         found = [
-            both_ways(data, matcher, data.splits.test, 10_000, reranking.depth, first)[way]
+            both_ways(data, predictor, data.splits.test, 10_000, reranking.depth, first)[way]
             for way, first in ((0, scores - of_pictures[:, None]), (1, scores - of_texts))
         ]
     plain, again = (recalls([way.ranks(w) for way in found]) for w in (0, reranking.weight))

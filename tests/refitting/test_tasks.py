@@ -139,7 +139,7 @@ def weights(run: Path, memory: Memory) -> dict[str, Any]:
     """Of the network that reads pictures and neighbours; none where nothing reads."""
     with Model(run, memory) as model:
         if model.task == "match":
-            reader = model.predictor.matcher.reader
+            reader = model.predictor.match_predictor.reader
             network = reader and reader.model
         else:
             generator = getattr(getattr(model.predictor, "fitted", None), "generator", None)

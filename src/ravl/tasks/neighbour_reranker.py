@@ -94,9 +94,9 @@ class NeighbourReranker:
 
     def row_texts(self, datastore: Datastore) -> RowTexts:
         """The texts of a datastore's rows, as the match run reads and compares them."""
-        matcher = self.model.matcher
-        same = replace(datastore, keys=matcher.keys(datastore.features))
-        return RowTexts.of(same, matcher.task, self.model.memory)
+        predictor = self.model.match_predictor
+        same = replace(datastore, keys=predictor.keys(datastore.features))
+        return RowTexts.of(same, predictor.task, self.model.memory)
 
     def __call__(
         self,
@@ -152,15 +152,15 @@ class NeighbourReranker:
         self, asked: QueryPairs, row_texts: RowTexts, hidden: Sequence[Ints] | None
     ) -> Array:
         """Log odds of pairs (n,); ``hidden`` is by picture."""
-        matcher = self.model.matcher
-        keys = matcher.keys(asked.features)
-        wanted = max(matcher.vote.k, matcher.reader.evidence if matcher.reader else 0)
+        predictor = self.model.match_predictor
+        keys = predictor.keys(asked.features)
+        wanted = max(predictor.vote.k, predictor.reader.evidence if predictor.reader else 0)
         # Once for each picture, of which there are many pairs.
         neighbours = row_texts.datastore.neighbours(keys, wanted, hidden).take(asked.picture)
         unseen = None if hidden is None else [hidden[i] for i in asked.picture.tolist()]
         clues = look_up(
             asked.vectors, keys, asked.picture, asked.text, row_texts, neighbours, hidden=unseen
         )
-        evidence = matcher.evidence(row_texts)
-        answers = matcher.answer(asked, row_texts, clues, evidence, apart=False)
+        evidence = predictor.evidence(row_texts)
+        answers = predictor.answer(asked, row_texts, clues, evidence, apart=False)
         return logit(answers.probabilities)

@@ -29,7 +29,7 @@ class RefitPlan:
         examples: the examples.
         splits: of them.
         digest: of both, so that an interrupted fit goes on with the same ones only.
-        start: the predictor, matcher or predictor that answers so far; what is trained by gradient
+        start: the predictor that answers so far; what is trained by gradient
             descent begins with its weights.
     """
 

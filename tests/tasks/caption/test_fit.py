@@ -23,7 +23,7 @@ from ravl.tasks.caption.batches import TextBatches, TrainingExamples, _without
 from ravl.tasks.caption.dataset import TextFitData, texts_of
 from ravl.tasks.caption.evaluate import evaluate_texts
 from ravl.tasks.caption.evaluate_test import misleading_neighbours, random_neighbours
-from ravl.tasks.caption.files import load_captioner
+from ravl.tasks.caption.files import load_text_predictor
 from ravl.tasks.caption.fit import TextRecipe
 from ravl.tasks.caption.generator import untrained
 from ravl.tasks.caption.model import CaptionPipeline
@@ -152,7 +152,7 @@ def test_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
 
 def test_a_run_of_before_answers_with_whole_texts(folder: Path, memory: Memory) -> None:
     run = open_run(folder / "run")
-    assert load_captioner(run, CaptionTargets()).composes
+    assert load_text_predictor(run, CaptionTargets()).composes
     record = {name: value for name, value in run.record.items() if name != "composes"}
     model = CaptionPipeline(memory, replace(run, record=record))
     (found,) = model.predict([folder / "pictures" / "003.png"], vote_only=True)
@@ -288,7 +288,7 @@ def test_wrong_neighbours_are_others(data: TextFitData) -> None:
 def test_a_generator_is_not_shown_what_is_alike_by_chance(
     data: TextFitData, folder: Path, memory: Memory
 ) -> None:
-    predictor = load_captioner(open_run(folder / "run"), data.task)
+    predictor = load_text_predictor(open_run(folder / "run"), data.task)
     usual = predictor.usual
     assert usual is not None
     assert usual.together == pytest.approx(

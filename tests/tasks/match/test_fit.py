@@ -21,7 +21,7 @@ from ravl.runs.run import open_run
 from ravl.tasks.match import fusion as match_fusion
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.evaluate import evaluate_match
-from ravl.tasks.match.files import load_matcher
+from ravl.tasks.match.files import load_match_predictor
 from ravl.tasks.match.levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.task import MatchTask
@@ -141,10 +141,10 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
 
 def test_the_fusion_model_looks_at_the_text_and_at_the_evidence(made: Path, memory: Memory) -> None:
     model = MatchPipeline(open_run(made / "fusion"), memory)
-    matcher = model.matcher
-    assert matcher.reader is not None
+    predictor = model.match_predictor
+    assert predictor.reader is not None
     with torch.no_grad():  # two epochs do not move it far
-        matcher.reader.model.out.weight.normal_()
+        predictor.reader.model.out.weight.normal_()
     row = memory.get("003.png")
     assert row.path is not None
     before = model.predict(row.path, row.texts[0])[0]
@@ -361,8 +361,8 @@ def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", Scrambled()) as memory:
         memory.add(examples)
         fitted(memory, tmp_path / "run", model="vote", column="title")
-        matcher = load_matcher(open_run(tmp_path / "run"))
-        assert matcher.task == TextTargets("title")
+        predictor = load_match_predictor(open_run(tmp_path / "run"))
+        assert predictor.task == TextTargets("title")
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
         picture, title = examples[3].picture, examples[3].columns["title"]
         assert picture is not None

@@ -14,8 +14,8 @@ from ravl.data import Example
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.runs.run import open_run
-from ravl.tasks.match import predictor as matcher
 from ravl.tasks.match.model import MatchPipeline
+from ravl.tasks.match.predictor import SURE
 from ravl.tasks.match.results import Matching
 from ravl.tasks.match.task import MatchTask
 from ravl.training.fit_settings import FitSettings
@@ -219,4 +219,4 @@ def test_a_memory_that_says_nothing_leaves_the_model(made: Path, tmp_path: Path)
         assert answer.score == pytest.approx(answer.model["fits"], abs=1e-6)
         vote = MatchPipeline(open_run(made / "vote"), silent).predict(pictures()[0], RED)[0]
         assert vote.score == 0.5
-    assert matcher.SURE < 1e-3
+    assert SURE < 1e-3

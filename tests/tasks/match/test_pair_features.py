@@ -38,7 +38,7 @@ def asked(known: RowTexts, count: int = 30) -> QueryPairs:
     return QueryPairs(features, features, [f"query {i}" for i in range(5)], vectors, picture, text)
 
 
-def matcher(known: RowTexts, **changes: object) -> MatchPredictor:
+def predictor(known: RowTexts, **changes: object) -> MatchPredictor:
     ones = np.ones(4, np.float32)
     stack = ScoreStack(MEMORY, np.zeros(4, np.float32), ones, ones, 0.0)
     keys = KeyProjection.of(known.datastore.features)
@@ -50,7 +50,7 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(match_clues, "BLOCK", block)
     known = row_texts()
     pairs = asked(known)
-    found = matcher(known).clues(pairs, known)
+    found = predictor(known).clues(pairs, known)
     keys = KeyProjection.of(known.datastore.features)(pairs.features)
     for i, (p, t) in enumerate(zip(pairs.picture, pairs.text, strict=True)):
         similarity = known.vectors @ pairs.vectors[t]
@@ -74,7 +74,7 @@ def test_hidden_groups_are_found_by_neither_side() -> None:
     known = row_texts()
     pairs = asked(known)
     hidden = [np.array([1 + i % 4, 5 + i % 3]) for i in range(len(pairs))]
-    found = matcher(known).clues(pairs, known, k=ROWS, hidden=hidden)
+    found = predictor(known).clues(pairs, known, k=ROWS, hidden=hidden)
     for near in (found.neighbours, found.alike):
         for line, groups in zip(near.positions, hidden, strict=True):
             seen = known.datastore.groups[line[line >= 0]]
@@ -87,7 +87,7 @@ def test_hidden_groups_are_found_by_neither_side() -> None:
 def test_rows_without_a_text_leave_their_place() -> None:
     known = row_texts()
     pairs = asked(known)
-    found = matcher(known)
+    found = predictor(known)
     signals, by_picture, by_text = found.from_memory(found.clues(pairs, known), known)
     np.testing.assert_allclose(by_picture.sum(1), 1, atol=1e-5)
     clues = found.clues(pairs, known)
@@ -98,7 +98,7 @@ def test_rows_without_a_text_leave_their_place() -> None:
 def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
     known = row_texts()
     pairs = asked(known)
-    one = matcher(known)
+    one = predictor(known)
     clues = one.clues(pairs, known)
     keys = one.keys(pairs.features)
     other = shuffled(clues, pairs.vectors, keys, pairs.picture, pairs.text, known, seed=3)
@@ -113,7 +113,7 @@ def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
 def test_nobody_who_speaks_is_no_answer() -> None:
     known = row_texts()
     silent = RowTexts(known.datastore, [], np.zeros((0, WIDTH), np.float32), np.zeros(0, np.int64))
-    one, pairs = matcher(known), asked(known)
+    one, pairs = predictor(known), asked(known)
     found = one.answer(pairs, silent, one.clues(pairs, silent))
     assert (found.probabilities == 0.5).all()
     assert (found.gate == 0).all()

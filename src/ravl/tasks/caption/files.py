@@ -77,7 +77,7 @@ def arrays_of(predictor: TextPredictor, folder: Path) -> dict[str, dict[str, Arr
     return found
 
 
-def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
+def load_text_predictor(run: Run, task: CaptionTargets) -> TextPredictor:
     """The inverse of :func:`describe` and :func:`arrays_of`, for the task that the run says.
 
     Raises:

@@ -24,7 +24,7 @@ from ravl.runs.answers import Answer
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
-from ravl.tasks.caption.files import load_captioner
+from ravl.tasks.caption.files import load_text_predictor
 from ravl.tasks.caption.grounding import known_words
 from ravl.tasks.caption.live import IndexSource
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
@@ -242,7 +242,7 @@ class TextPipeline:
                 f"{self.memory.path} has {base.spec!r} ({base.fingerprint.digest}). Fit again with "
                 f"ravl fit {run.task}, or name a memory that has the old encoder with --memory."
             )
-        made = load_captioner(run, self._usual_task(run))
+        made = load_text_predictor(run, self._usual_task(run))
         return replace(made, fits=replace(made.fits, base=base)) if made.fits else made
 
     def _recalled(

@@ -23,7 +23,7 @@ class MatchFitted(FitLog):
     """What a fit of match has made.
 
     Args:
-        levels: matchers by name; ``fusion_off`` was trained without retrieval.
+        levels: predictors by name; ``fusion_off`` was trained without retrieval.
     """
 
     levels: dict[str, MatchPredictor] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def fit_levels(
         show: progress bars.
         report: called with the validation score after each epoch of the fusion model. If it is
             given, the comparison without retrieval is not trained: a search does not need it.
-        start: the matcher whose weights the fusion model begins with, in a refit. There the
+        start: the predictor whose weights the fusion model begins with, in a refit. There the
             comparison is not trained again, either.
     """
     settings, fitted = data.settings, MatchFitted()

@@ -1,4 +1,4 @@
-"""The data that every level of a matcher stands on: pairs, evidence, and what may be seen.
+"""The data that every level of a match predictor stands on: pairs, evidence, and what may be seen.
 
 The datastore leaves out all rows that show a held-out picture. A training pair sees neither
 the rows that show its picture, nor those that say its text, nor their near-duplicates; and of the
@@ -66,7 +66,7 @@ class HeldPairs:
 
 @dataclass(frozen=True, eq=False)
 class MatchFitData:
-    """All that fitting and judging a matcher needs.
+    """All that fitting and judging a match predictor needs.
 
     Args:
         memory: whose rows are evidence.

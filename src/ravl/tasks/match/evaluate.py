@@ -60,7 +60,7 @@ def answer_examples(
     model: MatchPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """Each picture with a text of its own; see :meth:`ravl.tasks.contract.Task.answer_examples`."""
-    of_rows = [readable(model.matcher.task, model.base, row) for row in examples.rows]
+    of_rows = [readable(model.match_predictor.task, model.base, row) for row in examples.rows]
     texts = [its[int(random.integers(len(its)))] for its in of_rows]
     each = np.arange(len(texts))
     return model.results(model.asked(examples.features, texts, each, each), examples.shown)
@@ -82,7 +82,7 @@ def pairs_of_examples(
     Raises:
         DataError: all pictures have the same texts.
     """
-    pairs, vectors = read_texts(model.matcher.task, model.base, examples)
+    pairs, vectors = read_texts(model.match_predictor.task, model.base, examples)
     picture, text, targets = sample_pairs(pairs, np.arange(len(examples)), seed, "test")
     views = model.base.project(examples.features)
     asked = QueryPairs(examples.features, views, pairs.texts, vectors, picture, text)
@@ -121,7 +121,7 @@ def _scores(
         lambda retrieval, vote_only: model.judge(
             asked, hidden, retrieval=retrieval, vote_only=vote_only
         ),
-        model.matcher.has_model,
+        model.match_predictor.has_model,
     )
     counts = {
         "pictures": len(examples),
@@ -132,7 +132,7 @@ def _scores(
 
 
 def _read(model: MatchPipeline, source: Memory, memory: Memory, where: str | None) -> Examples:
-    task, base = model.matcher.task, model.base
+    task, base = model.match_predictor.task, model.base
     examples = read_labelled(source, memory, lambda row: readable(task, base, row), where)
     if len(np.unique(examples.groups)) < 2:
         raise DataError(

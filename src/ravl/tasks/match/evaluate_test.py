@@ -1,4 +1,4 @@
-"""Judging a fitted matcher on the test part: the four rows, and what retrieval changes."""
+"""Judging a fitted predictor on the test part: the four rows, and what retrieval changes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def judge(
 
     Args:
         data: whose test part nobody has looked at so far.
-        levels: matchers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
+        levels: predictors by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.
     """
@@ -64,16 +64,16 @@ def judge(
 
 
 def abstention(
-    judged: MatchTestResults, matcher: MatchPredictor, data: MatchFitData
+    judged: MatchTestResults, predictor: MatchPredictor, data: MatchFitData
 ) -> dict[str, float] | None:
     """What the run does at the risk of its settings: the share that it answers, and errors in it.
 
     None where nothing was calibrated.
     """
-    if matcher.calibration is None:
+    if predictor.calibration is None:
         return None
     risk, final = data.settings.target_risk, judged.answers["with_retrieval"]
-    limit = matcher.calibration.threshold(risk)
+    limit = predictor.calibration.threshold(risk)
     confidence, right = confidences(BINARY, final.probabilities, judged.truth, final.threshold)
     return risk_summary(confidence, right, limit, risk)
 
@@ -98,13 +98,13 @@ def random_neighbours(data: MatchFitData, side: HeldPairs) -> HeldPairs:
     return replace(side, clues=clues)
 
 
-def _zero_shot(side: HeldPairs, matcher: MatchPredictor) -> PairScores:
+def _zero_shot(side: HeldPairs, predictor: MatchPredictor) -> PairScores:
     """The pretrained encoder's cosine, scaled to a probability."""
-    stack = matcher.stacks["zero_shot"]
-    signals = replace(matcher, picture_head=None, reader=None).from_model(side.asked)
+    stack = predictor.stacks["zero_shot"]
+    signals = replace(predictor, picture_head=None, reader=None).from_model(side.asked)
     found: Array = stack.probabilities(signals)
     nothing = np.zeros_like(found)
-    return PairScores(found, nothing, found, nothing, matcher.limit("zero_shot"), signals)
+    return PairScores(found, nothing, found, nothing, predictor.limit("zero_shot"), signals)
 
 
 def _scored(answers: Mapping[str, PairScores], side: HeldPairs, seed: int) -> MatchTestResults:

@@ -1,4 +1,4 @@
-"""A matcher as files of a run, and out of them."""
+"""A match predictor as files of a run, and out of them."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ from ravl.tasks.match.task import MatchTask
 HEADS = ("picture_head", "text_head")
 
 
-def describe(matcher: MatchPredictor) -> JsonObject:
+def describe(predictor: MatchPredictor) -> JsonObject:
     """What ``run.json`` says of it."""
     return {
         "task": MatchTask.name,
-        "column": matcher.task.column,
-        "vote": matcher.vote.to_json(),
-        "stacks": {name: list(stack.names) for name, stack in matcher.stacks.items()},
-        "thresholds": dict(matcher.thresholds),
+        "column": predictor.task.column,
+        "vote": predictor.vote.to_json(),
+        "stacks": {name: list(stack.names) for name, stack in predictor.stacks.items()},
+        "thresholds": dict(predictor.thresholds),
         "powers": {
-            name: head.power for name in HEADS if (head := getattr(matcher, name)) is not None
+            name: head.power for name in HEADS if (head := getattr(predictor, name)) is not None
         },
-        "longest": matcher.words.max_length if matcher.words else 0,
+        "longest": predictor.words.max_length if predictor.words else 0,
         # Texts are read by the base encoder, whatever the memory's retriever was trained to be;
         # MatchModel compares that.
         "reads_texts": False,
     }
 
 
-def arrays_of(matcher: MatchPredictor, folder: Path) -> dict[str, dict[str, Array]]:
+def arrays_of(predictor: MatchPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model and its tokenizer are saved into the folder."""
-    found = {"keys": matcher.keys.arrays(), "standard": matcher.standard.arrays()}
-    found |= {f"stack_{name}": stack.arrays() for name, stack in matcher.stacks.items()}
+    found = {"keys": predictor.keys.arrays(), "standard": predictor.standard.arrays()}
+    found |= {f"stack_{name}": stack.arrays() for name, stack in predictor.stacks.items()}
     for name in HEADS:
-        head = getattr(matcher, name)
+        head = getattr(predictor, name)
         if head is not None:
             found[name] = head.arrays()
-    if matcher.calibration is not None:
+    if predictor.calibration is not None:
         found["calibration"] = {
-            "confidence": matcher.calibration.confidence,
-            "right": matcher.calibration.right,
+            "confidence": predictor.calibration.confidence,
+            "right": predictor.calibration.right,
         }
-    if matcher.reader is not None and matcher.words is not None:
-        matcher.reader.save(folder / FUSION)
-        matcher.words.save(folder / FUSION)
+    if predictor.reader is not None and predictor.words is not None:
+        predictor.reader.save(folder / FUSION)
+        predictor.words.save(folder / FUSION)
     return found
 
 
-def load_matcher(run: Run) -> MatchPredictor:
+def load_match_predictor(run: Run) -> MatchPredictor:
     """The inverse of :func:`describe` and :func:`arrays_of`."""
     record, arrays = run.record, run.arrays()
     reader = words = None

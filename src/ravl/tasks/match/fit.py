@@ -175,14 +175,14 @@ class MatchRecipe(Recipe[MatchFitData, MatchFitted, MatchTestResults]):
         from ravl.tasks.match.report import page_of, rows_table
         from ravl.training.report_parts import scores_json
 
-        matcher = fitted.levels[fitted.chosen]
-        gain = judge_reranking(data, matcher)
-        metrics = scores_json(results, fitted) | {"abstain": abstention(results, matcher, data)}
+        predictor = fitted.levels[fitted.chosen]
+        gain = judge_reranking(data, predictor)
+        metrics = scores_json(results, fitted) | {"abstain": abstention(results, predictor, data)}
         metrics["rerank"] = gain.to_json()
         return Finished(
             fitted.chosen,
-            {**describe(matcher), "rerank": {"weight": gain.weight, "depth": gain.depth}},
-            arrays_of(matcher, out),
+            {**describe(predictor), "rerank": {"weight": gain.weight, "depth": gain.depth}},
+            arrays_of(predictor, out),
             data.base,
             metrics,
             rows_table(data, results, fitted),

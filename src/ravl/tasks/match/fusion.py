@@ -94,7 +94,7 @@ def train_pairs(
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
         report: called with the validation score after each epoch; what it raises ends the training.
-        start: the matcher whose weights it begins with, at a lower learning rate; None for the
+        start: the predictor whose weights it begins with, at a lower learning rate; None for the
             language model's alone.
     """
     settings = data.settings

@@ -1,4 +1,4 @@
-"""The levels of a matcher below the fusion model: zero-shot, the memory's vote, the dual encoder.
+"""The levels of match below the fusion model: zero-shot, the memory's vote, the dual encoder.
 
 Stacks are fitted on the validation part, which no head and no vote was trained on. What is chosen
 by, and what confidence is measured on, is found out of fold: pairs of a picture are in one fold.
@@ -33,7 +33,7 @@ LIMITS = np.linspace(0.3, 0.7, 41)  # thresholds that are tried
 
 
 def fit_vote(data: MatchFitData) -> MatchPredictor:
-    """A matcher that votes: how many rows speak, and by which weights."""
+    """A match predictor that votes: how many rows speak, and by which weights."""
     side = data.validation
     scores: dict[str, Array] = {}
     base = MatchPredictor(data.task, data.keys, data.standard, Vote(), {})
@@ -48,14 +48,14 @@ def fit_vote(data: MatchFitData) -> MatchPredictor:
         "zero_shot": fit_stack(zero, ("zero_shot",), side.targets),
         "vote": fit_stack(scores, MEMORY, side.targets),
     }
-    matcher = replace(base, vote=best, stacks=stacks)
-    return finish(matcher, {**zero, **scores}, side, data.settings.seed)
+    predictor = replace(base, vote=best, stacks=stacks)
+    return finish(predictor, {**zero, **scores}, side, data.settings.seed)
 
 
 def fit_dual(
     data: MatchFitData, vote: MatchPredictor, work: Path, show: bool | None
 ) -> tuple[MatchPredictor, list[tuple[float, float]], float, int]:
-    """A matcher with a dual encoder: two heads on frozen features, trained by contrast.
+    """A match predictor with a dual encoder: two heads on frozen features, trained by contrast.
 
     Args:
         data: to fit on.
@@ -64,7 +64,7 @@ def fit_dual(
         show: progress bars.
 
     Returns:
-        The matcher; the validation score after each epoch; seconds; how many parameters learned.
+        The predictor; the validation score after each epoch; seconds; how many parameters learned.
     """
     trained, curve, seconds = _train(data, data.splits.train, work / "dual", show)
     heads = trained.picture_head, trained.text_head
@@ -74,8 +74,8 @@ def fit_dual(
         for name, array in head.arrays().items()
         if name not in ("mean", "scale")
     )
-    matcher = replace(vote, picture_head=heads[0], text_head=heads[1])
-    return stacked(data, matcher), curve, seconds, count
+    predictor = replace(vote, picture_head=heads[0], text_head=heads[1])
+    return stacked(data, predictor), curve, seconds, count
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,41 +132,41 @@ def _train(
     return train_heads(material, splits, data.base, folder, settings, show)
 
 
-def stacked(data: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
+def stacked(data: MatchFitData, predictor: MatchPredictor) -> MatchPredictor:
     """With its stacks: the model alone, which is shown no neighbours, and model and memory."""
     side, row_texts = data.validation, data.row_texts
-    alone = matcher.from_model(side.asked)
+    alone = predictor.from_model(side.asked)
     names = tuple(alone)
-    together = matcher.from_memory(side.clues, row_texts)[0]
-    if matcher.reader is None:
+    together = predictor.from_memory(side.clues, row_texts)[0]
+    if predictor.reader is None:
         together |= alone
     else:
-        together |= matcher.from_model(
-            side.asked, side.clues.neighbours, matcher.evidence(row_texts)
+        together |= predictor.from_model(
+            side.asked, side.clues.neighbours, predictor.evidence(row_texts)
         )
     stacks = {
-        **matcher.stacks,
+        **predictor.stacks,
         "alone": fit_stack(alone, names, side.targets),
         "both": fit_stack(together, (*names, *MEMORY), side.targets),
     }
-    matcher = replace(matcher, stacks=stacks)
+    predictor = replace(predictor, stacks=stacks)
     seed = data.settings.seed
     limit = best_threshold(out_of_fold(alone, names, side, seed), side.targets)
-    matcher = replace(matcher, thresholds={**matcher.thresholds, "alone": limit})
-    return finish(matcher, together, side, seed)
+    predictor = replace(predictor, thresholds={**predictor.thresholds, "alone": limit})
+    return finish(predictor, together, side, seed)
 
 
 def finish(
-    matcher: MatchPredictor, scores: Mapping[str, Array], side: HeldPairs, seed: int
+    predictor: MatchPredictor, scores: Mapping[str, Array], side: HeldPairs, seed: int
 ) -> MatchPredictor:
     """With the threshold of its last stack, and the calibration for abstaining."""
-    name = "both" if "both" in matcher.stacks else "vote"
-    found = out_of_fold(scores, matcher.stacks[name].names, side, seed)
+    name = "both" if "both" in predictor.stacks else "vote"
+    found = out_of_fold(scores, predictor.stacks[name].names, side, seed)
     limit = best_threshold(found, side.targets)
     confidence, right = confidences(BINARY, found, side.targets, limit)
     return replace(
-        matcher,
-        thresholds={**matcher.thresholds, name: limit},
+        predictor,
+        thresholds={**predictor.thresholds, name: limit},
         calibration=RiskCalibrator.of(confidence, right),
     )
 

@@ -22,7 +22,7 @@ from ravl.runs.answers import Evidence
 from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import RowTexts, base_of
 from ravl.runs.run import Run
-from ravl.tasks.match.files import load_matcher
+from ravl.tasks.match.files import load_match_predictor
 from ravl.tasks.match.predictor import PairScores, QueryPairs, logit
 from ravl.tasks.match.results import NO, YES, Matching
 from ravl.tasks.options import JudgeOptions
@@ -48,10 +48,10 @@ class MatchPipeline:
         self.memory = memory
         self.base = base_of(memory.encoder)
         self._check()
-        self.matcher = load_matcher(run)
+        self.match_predictor = load_match_predictor(run)
         self._lock = threading.Lock()
-        self._keys = keys_of(memory.live, self.matcher.keys)
-        targets = self.matcher.task
+        self._keys = keys_of(memory.live, self.match_predictor.keys)
+        targets = self.match_predictor.task
         self._texts = memory.live.shared(
             ("texts with vectors", targets),
             lambda: FollowedTexts(memory, targets, unread=False, vectors=True),
@@ -94,7 +94,7 @@ class MatchPipeline:
         if not count:
             return []
         found, row_texts = self._answers(asked, k, retrieval, vote_only)
-        calibration = self.matcher.calibration
+        calibration = self.match_predictor.calibration
         sure = calibration.threshold(abstain) if abstain is not None and calibration else 0.0
         return self._results(asked, found, row_texts, sure)
 
@@ -238,10 +238,10 @@ class MatchPipeline:
         if vote_only and not retrieval:
             raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
         if not retrieval:
-            return self.matcher.without(asked), None
+            return self.match_predictor.without(asked), None
         row_texts, evidence = self._row_texts()
-        clues = self.matcher.clues(asked, row_texts, k, hidden)
-        found = self.matcher.answer(
+        clues = self.match_predictor.clues(asked, row_texts, k, hidden)
+        found = self.match_predictor.answer(
             asked, row_texts, clues, evidence, vote_only=vote_only, k=k, apart=apart
         )
         return found, row_texts
@@ -262,7 +262,7 @@ class MatchPipeline:
                 if not len(view):
                     raise nothing_seen(self.memory)
                 row_texts = self._texts.of_datastore(self._keys.at(view))
-                self._known = view, row_texts, self.matcher.evidence(row_texts)
+                self._known = view, row_texts, self.match_predictor.evidence(row_texts)
             return self._known[1], self._known[2]
 
     def _results(

@@ -1,4 +1,4 @@
-"""The matcher: does this text fit this picture? By the memory, a model, and a stack of both.
+"""The predictor: does this text fit this picture? By the memory, a model, and a stack of both.
 
 The memory speaks twice: the texts of the rows whose pictures are like the picture may be like the
 text, and the pictures of the rows whose texts are like the text may be like the picture. The model

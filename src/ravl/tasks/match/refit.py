@@ -24,8 +24,10 @@ def refit_hooks(pipeline: MatchPipeline) -> RefitHooks:
     Args:
         pipeline: of the run.
     """
-    says = partial(readable, pipeline.matcher.task, pipeline.base)
-    return RefitHooks(pipeline.matcher, says, lambda row: " / ".join(says(row)), compare_pairs)
+    says = partial(readable, pipeline.match_predictor.task, pipeline.base)
+    return RefitHooks(
+        pipeline.match_predictor, says, lambda row: " / ".join(says(row)), compare_pairs
+    )
 
 
 def compare_pairs(

@@ -150,8 +150,8 @@ def rerank_tables(second: RerankGain) -> list[ScoreTable]:
 def _about(
     data: MatchFitData, fitted: MatchFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
-    matcher, splits = fitted.levels[fitted.chosen], data.splits
-    stack = matcher.stacks["both" if matcher.has_model else "vote"]
+    predictor, splits = fitted.levels[fitted.chosen], data.splits
+    stack = predictor.stacks["both" if predictor.has_model else "vote"]
     weights = ", ".join(f"{n} {w:+.2f}" for n, w in zip(stack.names, stack.weights, strict=True))
     return [
         ("task", "match: does this text fit this picture?"),
@@ -163,7 +163,7 @@ def _about(
         ("encoder", data.base.spec),
         ("pictures", f"{counts_of(splits)} ({splits.how}); {len(data.pairs):,} texts"),
         ("level", level_of(fitted)),
-        ("vote", f"k {matcher.vote.k}, temperature {matcher.vote.temperature:g}"),
+        ("vote", f"k {predictor.vote.k}, temperature {predictor.vote.temperature:g}"),
         ("weights", f"{weights} (log odds by a standard deviation of each score)"),
         *fit_lines(fitted, report, data.settings.seed, command),
     ]

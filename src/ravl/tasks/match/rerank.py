@@ -1,4 +1,4 @@
-"""What a matcher is worth as a reranker: searches among held-out pictures, before and after.
+"""What match is worth as a reranker: searches among held-out pictures, before and after.
 
 The first ranking is the run's own dual encoder (or the pretrained one), which has seen no held-out
 picture either. The weight of reranking is chosen on the validation split.
@@ -97,10 +97,10 @@ class Looked:
         ]
 
 
-def judge_reranking(data: MatchFitData, matcher: MatchPredictor) -> RerankGain:
+def judge_reranking(data: MatchFitData, predictor: MatchPredictor) -> RerankGain:
     """Choose the weight on the validation part and measure on the test part."""
-    queries, depth = (READ, READ_DEPTH) if matcher.reader else (QUERIES, DEPTH)
-    unseen = both_ways(data, matcher, data.splits.validation, queries, depth)
+    queries, depth = (READ, READ_DEPTH) if predictor.reader else (QUERIES, DEPTH)
+    unseen = both_ways(data, predictor, data.splits.validation, queries, depth)
 
     def worth(weight: float) -> float:
         found = (retrieval_scores(way.ranks(weight))[CHOSEN_BY].value for way in unseen)
@@ -108,7 +108,7 @@ def judge_reranking(data: MatchFitData, matcher: MatchPredictor) -> RerankGain:
 
     weight = max(WEIGHTS, key=worth)  # of equals the smallest
     began = time.monotonic()
-    test = both_ways(data, matcher, data.splits.test, queries, depth)
+    test = both_ways(data, predictor, data.splits.test, queries, depth)
     count = sum(len(way.first) for way in test)
     took = 1000 * (time.monotonic() - began) / count
     scores = {}
@@ -125,7 +125,7 @@ def judge_reranking(data: MatchFitData, matcher: MatchPredictor) -> RerankGain:
 
 def both_ways(
     data: MatchFitData,
-    matcher: MatchPredictor,
+    predictor: MatchPredictor,
     pictures: Ints,
     queries: int,
     depth: int,
@@ -135,12 +135,12 @@ def both_ways(
 
     Args:
         data: of the fit.
-        matcher: that reranks.
+        predictor: that reranks.
         pictures: of the part, m positions.
         queries: each way, drawn by chance, at most.
         depth: candidates that it looks at.
         first: scores of the pictures with the part's t texts, in the order of the pairs' texts,
-            (m, t); None for the matcher's dual encoder.
+            (m, t); None for the predictor's dual encoder.
     """
     pairs, base = data.pairs, data.base
     own = pairs_of(pairs, pictures)
@@ -156,7 +156,7 @@ def both_ways(
         nothing,
         nothing,
     )
-    first = _first(matcher, asked) if first is None else first  # (m, t)
+    first = _first(predictor, asked) if first is None else first  # (m, t)
     random = np.random.default_rng(data.settings.seed)
     texts = _some(len(which), queries, random)
     seen = _some(len(pictures), queries, random)
@@ -167,7 +167,7 @@ def both_ways(
         top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
         asking, found = np.repeat(rows, top.shape[1]), top.ravel()
         one, other = (found, asking) if by_text else (asking, found)
-        again = second_look(data, matcher, replace(asked, picture=one, text=other))
+        again = second_look(data, predictor, replace(asked, picture=one, text=other))
         groups = owner[rows] if by_text else rows
         return Looked(scores, top, again.reshape(top.shape), relevant, groups)
 
@@ -177,18 +177,20 @@ def both_ways(
     )
 
 
-def second_look(data: MatchFitData, matcher: MatchPredictor, asked: QueryPairs) -> Array:
-    """Log odds (n,) of pairs, by the matcher with all that the datastore knows."""
-    clues = matcher.clues(asked, data.row_texts)
-    evidence = matcher.evidence(data.row_texts)
-    return logit(matcher.answer(asked, data.row_texts, clues, evidence, apart=False).probabilities)
+def second_look(data: MatchFitData, predictor: MatchPredictor, asked: QueryPairs) -> Array:
+    """Log odds (n,) of pairs, by the predictor with all that the datastore knows."""
+    clues = predictor.clues(asked, data.row_texts)
+    evidence = predictor.evidence(data.row_texts)
+    return logit(
+        predictor.answer(asked, data.row_texts, clues, evidence, apart=False).probabilities
+    )
 
 
-def _first(matcher: MatchPredictor, asked: QueryPairs) -> Array:
+def _first(predictor: MatchPredictor, asked: QueryPairs) -> Array:
     """Scores of all pictures with all texts, (m, t)."""
-    if matcher.picture_head is None or matcher.text_head is None:
+    if predictor.picture_head is None or predictor.text_head is None:
         return asked.views @ asked.vectors.T
-    return matcher.picture_head(asked.features) @ matcher.text_head(asked.vectors).T
+    return predictor.picture_head(asked.features) @ predictor.text_head(asked.vectors).T
 
 
 def _some(count: int, most: int, random: np.random.Generator) -> Ints:

@@ -89,7 +89,7 @@ class MatchTask(Task):
         """The texts of a row that the encoder reads."""
         from ravl.runs.row_texts import readable
 
-        return readable(pipeline.matcher.task, pipeline.base, row)
+        return readable(pipeline.match_predictor.task, pipeline.base, row)
 
     def answer_examples(
         self, pipeline: Any, examples: Examples, random: np.random.Generator
