@@ -35,9 +35,9 @@ def test_from_dry_run_to_rollback(run, kinds):
     code, out, err = run("refit", kinds, "--promote", "always", "--replay", 20)
     assert (code, err) == (0, "")
     for words in (
-        "Both test parts together",
-        "The frozen test part",
-        "The newest test part",
+        "Both test splits together",
+        "The frozen test split",
+        "The newest test split",
         "challenger",
         "replaces the champion: as --promote always says",
         f"The report: {kinds.resolve()}/refits/0001.html",

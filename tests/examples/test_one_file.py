@@ -36,7 +36,7 @@ def plain(fitted_once, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def both(plain):
-    """Answers (probabilities, vote, model) of one file and of the library; the test part."""
+    """Answers (probabilities, vote, model) of one file and of the library; the test split."""
     with Memory.open(plain / "shop.ravl", ColourEncoder()) as memory:
         ids, features, labels, groups, names = one_file.read(memory)
         split = json.loads((plain / "plain" / "split.json").read_text("utf-8"))

@@ -67,7 +67,7 @@ def test_what_is_better_is_promoted(shop, tmp_path):
     assert set(entry["scores"]) == {"together", "frozen", "newest"}
     assert set(entry["scores"]["frozen"]) == {"champion", "challenger", "difference"}
     page = (run / entry["page"]).read_text("utf-8")
-    for words in ("Promoted.", "From wrong to right", "a new label", "The frozen test part"):
+    for words in ("Promoted.", "From wrong to right", "a new label", "The frozen test split"):
         assert words in page
     assert (run / "README.md").read_text("utf-8").count("# run\n") == 1
     assert refit(run, shop).state == "nothing"

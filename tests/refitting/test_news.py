@@ -139,7 +139,7 @@ def test_runs_of_an_older_ravl(run, shop, tmp_path):
 def test_what_cannot_be_told(run, shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     shop.delete(split["test"])
-    with pytest.raises(DataError, match="No picture of the test part"):
+    with pytest.raises(DataError, match="No picture of the test split"):
         news_of(shop, run, tmp_path)
     (run / "split.json").unlink()
     with pytest.raises(DataError, match="missing or damaged"):

@@ -122,7 +122,7 @@ def test_it_follows_the_memory(name: str, tmp_path: Path) -> None:
         assert set(scores) == {"together", "frozen", "newest"}
         assert all(case.metric in scores["frozen"][who] for who in ("champion", "challenger"))
         page = (run / read_log(run)[0]["page"]).read_text("utf-8")
-        assert "The frozen test part" in page and "data:image" in page
+        assert "The frozen test split" in page and "data:image" in page
         assert refit(run, memory).state == "nothing"
         check_learning_went_on(old, weights(run, memory))
         assert not trained(run) & COMPARED, "what is only compared with is not trained again"

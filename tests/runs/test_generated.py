@@ -47,7 +47,7 @@ def test_a_damaged_column_says_nothing(damaged: str | None) -> None:
 
 @pytest.fixture
 def half(tmp_path: Path) -> Any:
-    """Pictures of eight colours, of which a quarter of the training part is labelled by people."""
+    """Pictures of eight colours, of which a quarter of the training split is labelled by people."""
     names = list(COLOURS)
     parts = ("train", "train", "train", "validation", "test")
     with Memory.create(tmp_path / "half.ravl", ColourEncoder()) as memory:

@@ -225,7 +225,7 @@ def test_pictures_are_prepared_once(whole):
     assert whole.prepared == 2  # for the trials, and for the fit at the end
 
 
-# --- the test part -------------------------------------------------------------------------
+# --- the test split -------------------------------------------------------------------------
 
 
 def test_no_trial_is_given_the_test_part(whole):

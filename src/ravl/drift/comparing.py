@@ -59,14 +59,14 @@ def detect_drift(
 
     Compared are the similarity of the nearest rows of the memory, the confidence and, where answers
     are out of a list, the disagreement of vote and model and the mix of answers, with what the
-    run's test part gave at fitting time. A picture that the memory holds is hidden from itself.
+    run's test split gave at fitting time. A picture that the memory holds is hidden from itself.
 
     Args:
         run: the folder of a run, or a loaded model.
         pictures: a folder, a table, a picture, a :class:`ravl.data.Example`, or a list of these.
             For match they come with texts and for ask with questions, as tables and examples have
             them; one of each picture is drawn.
-        reference: pictures to compare with in place of the test part: of fitting time, and not
+        reference: pictures to compare with in place of the test split: of fitting time, and not
             trained on. They become the run's reference.
         memory: to answer from, instead of the run's own.
         columns: what a table's columns are called.

@@ -235,7 +235,7 @@ def _statistic(name: str) -> Statistic:
 
 
 def early_recall(both: Sequence[Sequence[NDArray[np.int64]]], pictures: int) -> float:
-    """R@10, the mean of both directions: what retrievers are chosen by on a validation part.
+    """R@10, the mean of both directions: what retrievers are chosen by on a validation split.
 
     Of fewer than a hundred pictures the first tenth counts: among ten pictures all are in the
     first ten.

@@ -48,7 +48,7 @@ class Standardizer:
 
     @classmethod
     def of(cls, features: Array) -> Standardizer:
-        """From features (n, F) of the training part."""
+        """From features (n, F) of the training split."""
         power = power_of(features)
         x = signed_power(features, power)
         return cls(power, x.mean(0), np.maximum(x.std(0), FLOOR) * np.float32(np.sqrt(x.shape[1])))

@@ -47,17 +47,17 @@ def refit(
 ) -> RefitReport:
     """Fit a run again, with what its memory has learned since, and keep the better of the two.
 
-    The champion's test part stays what it is, and nothing learns from it. All its training pictures
-    that are still there are trained on again, so that nothing is forgotten; a share of the new ones
-    is held out, to judge by. Fusion models, generators and adapters begin with the champion's
-    weights. Safe to interrupt: the same call continues where it stopped and the run can be used all
-    the time.
+    The champion's test split stays what it is, and nothing learns from it. All its training
+    pictures that are still there are trained on again, so that nothing is forgotten; a share of the
+    new ones is held out, to judge by. Fusion models, generators and adapters begin with the
+    champion's weights. Safe to interrupt: the same call continues where it stopped and the run can
+    be used all the time.
 
     Args:
         run: the folder of a run.
         memory: another than the one it was fitted with; None for that one.
         promote: ``better``: only where the challenger is better by more than chance on both test
-            parts together, and not worse on the frozen one; ``always`` or ``never``.
+            splits together, and not worse on the frozen one; ``always`` or ``never``.
         replay: train on so many old pictures at most, evenly over their labels; 0 for all.
         newest: share of the new pictures that both are judged by, and the challenger not fitted to.
         if_new: do nothing unless so many pictures were labelled since the last attempt.
@@ -177,7 +177,7 @@ def _fit(
 
 
 def _compare(champion: Champion, challenger: Path, news: MemoryChanges) -> Comparison:
-    """Both on the frozen part and the newest."""
+    """Both on the frozen split and the newest."""
     test = news.examples.take(news.splits.test)
     frozen = {news.examples.rows[i].hash or "" for i in news.frozen.tolist()}
     with Model(challenger, champion.model.memory) as other:

@@ -53,12 +53,12 @@ class Comparison:
 
 
 def compared(examined: PairedResults, metric: str, frozen: Collection[str]) -> Comparison:
-    """Scores on all examples, and on those of each part.
+    """Scores on all examples, and on those of each split.
 
     Args:
         examined: answers of both.
         metric: to decide by, the primary one of the task.
-        frozen: hashes of the pictures that were the champion's test part.
+        frozen: hashes of the pictures that were the champion's test split.
     """
     stays = np.array([row.hash in frozen for row in examined.rows], bool)
     parts = {TOGETHER: np.arange(len(stays)), FROZEN: np.flatnonzero(stays)}
@@ -80,7 +80,7 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
     """Whether the challenger takes the champion's place, and why.
 
     Better means: the interval of the difference on all examples together is above 0, and that on
-    the frozen part alone is not below it.
+    the frozen split alone is not below it.
     """
     metric = comparison.metric
     gain = comparison.differences[TOGETHER].get(metric)
@@ -89,7 +89,7 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
     if promote != "better":
         return promote == "always", f"as --promote {promote} says ({difference})"
     if frozen is not None and frozen.high < 0:
-        return False, f"it is worse on the frozen test part: {metric} {_in_words(metric, frozen)}"
+        return False, f"it is worse on the frozen test split: {metric} {_in_words(metric, frozen)}"
     if gain is None or gain.low <= 0:
         return False, f"it is not better by more than chance: {difference}"
     return True, f"it is better by more than chance: {difference}"

@@ -1,4 +1,4 @@
-"""What is new since a run was fitted, and which part each labelled picture belongs to now."""
+"""What is new since a run was fitted, and which split each labelled picture belongs to now."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class MemoryChanges:
 
     Args:
         examples: all of them.
-        splits: for the challenger; its test part is ``frozen`` and ``newest`` together.
-        frozen: the champion's test part.
+        splits: for the challenger; its test split is ``frozen`` and ``newest`` together.
+        frozen: the champion's test split.
         newest: new pictures that both are judged by.
         fresh: all that are new, but for near-duplicates of what is held out.
-        changed: those of the champion's training part that were labelled anew.
+        changed: those of the champion's training split that were labelled anew.
         gone: hashes of its training pictures that are there no more.
         counts: new pictures by label, tag or answer; empty where there are no such names.
         since: version of the memory that the champion was fitted to.
@@ -80,7 +80,7 @@ class MemoryChanges:
 
 
 def known_parts(run: Run, memory: Memory) -> dict[str, int]:
-    """The part of each picture that the run knows, by the hash of its file.
+    """The split of each picture that the run knows, by the hash of its file.
 
     Raises:
         DataError: the run does not say it.
@@ -145,59 +145,59 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
         newest: share of the new pictures to be judged by.
 
     Raises:
-        DataError: nothing is left of a part.
+        DataError: nothing is left of a split.
     """
     run, memory, hooks = champion.run, champion.model.memory, champion.hooks
     version = memory.version
     examples = read_labelled(source, memory, hooks.says)
     known = known_parts(run, memory)
     touched = _touched(champion)
-    part = np.array([known.get(row.hash or "", NEW) for row in examples.rows], np.int64)
+    split_of = np.array([known.get(row.hash or "", NEW) for row in examples.rows], np.int64)
     if source is not memory and touched is not None:  # what the table did not name stays out
         others = np.array([row.id not in touched for row in examples.rows], bool)
-        part[(part == NEW) & others] = LEFT_OUT
+        split_of[(split_of == NEW) & others] = LEFT_OUT
     classes = [hooks.stratum(row) for row in examples.rows]
     fresh, judged = _divide(
-        part,
+        split_of,
         examples.groups,
         champion.settings.validation_share,
         champion.settings.seed,
         classes,
         newest,
     )
-    frozen = part == SPLIT_NAMES.index("test")
+    frozen = split_of == SPLIT_NAMES.index("test")
     there = {row.hash for row in examples.rows}
     again = np.array([bool(touched and touched.get(row.id)) for row in examples.rows], bool)
-    old = np.flatnonzero((part == 0) & ~fresh)
+    old = np.flatnonzero((split_of == 0) & ~fresh)
     train = np.sort(
         np.concatenate(
             [
                 _replayed(old, classes, replay, champion.settings.seed),
-                np.flatnonzero((part == 0) & fresh),
+                np.flatnonzero((split_of == 0) & fresh),
             ]
         )
     )
     for name, count in (
         ("training", len(train)),
-        ("validation", (part == 1).sum()),
+        ("validation", (split_of == 1).sum()),
         ("test", frozen.sum()),
     ):
         if not count:
             raise DataError(
-                f"No picture of the {name} part of {run.folder} is there any more, so it cannot be "
-                f"refitted. Fit it again with ravl fit {run.task}."
+                f"No picture of the {name} split of {run.folder} is there any more, so it cannot "
+                f"be refitted. Fit it again with ravl fit {run.task}."
             )
     splits = Splits(
         train,
-        np.flatnonzero(part == 1),
+        np.flatnonzero(split_of == 1),
         np.flatnonzero(frozen | judged),
-        np.flatnonzero(part == LEFT_OUT),
+        np.flatnonzero(split_of == LEFT_OUT),
         "as the last fit says; what is new since was drawn",
     )
     new = np.flatnonzero(fresh)
     counts = Counter(name for i in new for name in hooks.says(examples.rows[i]) if hooks.counted)
     gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
-    digest = _digest(examples.rows, hooks, part, train, judged, gone)
+    digest = _digest(examples.rows, hooks, split_of, train, judged, gone)
     return MemoryChanges(
         examples,
         splits,
@@ -214,24 +214,24 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
 
 
 def _divide(
-    part: Ints, groups: Ints, share: float, seed: int, classes: Sequence[str], newest: float
+    split_of: Ints, groups: Ints, share: float, seed: int, classes: Sequence[str], newest: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Give each new picture a part, in place; which are new, and which of them are to be judged by.
+    """Give each new picture a split, in place; which are new, and which of them are judged by.
 
-    The numbers of parts are 0 to 2; the newest test pictures get ``LEFT_OUT``'s neighbour 3.
+    The numbers of splits are 0 to 2; the newest test pictures get ``LEFT_OUT``'s neighbour 3.
     """
-    fresh = part == NEW
-    held = np.isin(groups, groups[(part == 1) | (part == 2)])
-    part[(fresh | (part == 0)) & held] = LEFT_OUT
+    fresh = split_of == NEW
+    held = np.isin(groups, groups[(split_of == 1) | (split_of == 2)])
+    split_of[(fresh | (split_of == 0)) & held] = LEFT_OUT
     fresh &= ~held
-    free = np.where(fresh & ~np.isin(groups, groups[part == 0]), 0, LEFT_OUT)
-    part[fresh] = 0
+    free = np.where(fresh & ~np.isin(groups, groups[split_of == 0]), 0, LEFT_OUT)
+    split_of[fresh] = 0
     for number, wanted in ((3, newest), (1, share)):
         if (free == 0).any() and wanted:
             drawn = draw(free, groups, classes, wanted, seed + SEED + number)
             free[drawn] = LEFT_OUT
-            part[drawn] = number
-    return fresh, part == 3
+            split_of[drawn] = number
+    return fresh, split_of == 3
 
 
 def _replayed(old: Ints, classes: Sequence[str], most: int, seed: int) -> Ints:
@@ -270,14 +270,14 @@ def _words(hooks: RefitHooks, state: JsonObject) -> str:
 def _digest(
     rows: Sequence[Row],
     hooks: RefitHooks,
-    part: Ints,
+    split_of: Ints,
     train: Ints,
     judged: NDArray[np.bool_],
     gone: list[str],
 ) -> str:
     replayed = set(train.tolist())
     lines = sorted(
-        f"{row.hash} {part[i]} {i in replayed} {judged[i]} {hooks.words(row)}"
+        f"{row.hash} {split_of[i]} {i in replayed} {judged[i]} {hooks.words(row)}"
         for i, row in enumerate(rows)
     )
     return hashlib.sha256("\n".join([*lines, *gone]).encode()).hexdigest()[:16]

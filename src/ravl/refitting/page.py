@@ -22,17 +22,17 @@ LABELS = 30  # of the new pictures
 EXAMPLES = 24  # whose answer changed, each way
 SUBTITLES = {CHAMPION: "what answered so far", CHALLENGER: "with what is new"}
 CAPTIONS = {
-    TOGETHER: ("Both test parts together", "What is decided by."),
+    TOGETHER: ("Both test splits together", "What is decided by."),
     FROZEN: (
-        "The frozen test part",
+        "The frozen test split",
         "What the champion was judged by from the start; nothing ever learns from it.",
     ),
-    NEWEST: ("The newest test part", "A share of what was labelled since, held out from both."),
+    NEWEST: ("The newest test split", "A share of what was labelled since, held out from both."),
 }
 
 
 def tables_of(task: Task, comparison: Comparison) -> list[ScoreTable]:
-    """Scores of both on each part, by the measures of the task."""
+    """Scores of both on each split, by the measures of the task."""
     wanted = (*task.measures, *added_names())
     unit = comparison.examined.unit
     tables = []

@@ -18,22 +18,22 @@ Source = str | Path | None
 
 
 def tables_of(data: Source, validation: Source, test: Source) -> dict[str, str | Path]:
-    """The sources that are tables or folders, by part; filters are left out."""
+    """The sources that are tables or folders, by split; filters are left out."""
     found: dict[str, str | Path] = {}
-    for part, source in zip(SPLIT_NAMES, (data, validation, test), strict=True):
-        if source is None or (part != "train" and filter_of(source) is not None):
+    for split, source in zip(SPLIT_NAMES, (data, validation, test), strict=True):
+        if source is None or (split != "train" and filter_of(source) is not None):
             continue
-        found[part] = source
+        found[split] = source
     if found and "train" not in found:
         raise DataError(
-            f"The {'and '.join(found)} part is a table, but the training pictures are not named. "
+            f"The {'and '.join(found)} split is a table, but the training pictures are not named. "
             "Name their table with --data."
         )
     return found
 
 
 def filter_of(source: Source) -> str | None:
-    """A part that is named by a filter, not by a table or a folder."""
+    """A split that is named by a filter, not by a table or a folder."""
     if source is None or isinstance(source, Path) or os.path.exists(source):  # noqa: PTH110
         return None  # Path.exists raises where a long filter is no file name
     if Path(source).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"):

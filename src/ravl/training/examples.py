@@ -84,11 +84,11 @@ def read_tables(
     progress: bool | None,
     root: str | Path | None = None,
 ) -> Memory:
-    """A scratch memory of some tables' pictures; ids begin with the table's part and a slash.
+    """A scratch memory of some tables' pictures; ids begin with the table's split and a slash.
 
     Args:
         memory: whose encoder looks at what it has not looked at already.
-        tables: source of each part, by the part's name.
+        tables: source of each split, by the split's name.
         folder: for the scratch memory's file; what an interrupted run left there is used.
         columns: what the tables' columns are called.
         progress: show bars; None shows them on a terminal.
@@ -104,10 +104,10 @@ def read_tables(
     given = {"columns": columns, "root": root}
     options: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     try:
-        for part, source in tables.items():
+        for split, source in tables.items():
             scratch.index(
                 source,
-                prefix=f"{part}/",
+                prefix=f"{split}/",
                 reuse_from=memory,
                 progress=progress,
                 **({} if Path(source).is_dir() else options),
@@ -171,7 +171,7 @@ def remember(
         memory: to write to.
         examples: from a scratch memory with the same encoder.
         what: was done, for the memory's history.
-        name: the id of a picture that is new; None for that of its table, without the part.
+        name: the id of a picture that is new; None for that of its table, without the split.
         since: version of the memory when the table was read; what people have changed since stays.
 
     Raises:

@@ -32,7 +32,7 @@ class FitLog:
         curves: seconds and validation score after each epoch, by what was trained.
         seconds: by what was fitted.
         parameters: trained, by what was fitted.
-        validation: scores on the validation part of the levels that were chosen among.
+        validation: scores on the validation split of the levels that were chosen among.
     """
 
     chosen: str = "vote"

@@ -50,7 +50,7 @@ class FitSettings(LoopSettings):
             tag whose labels stay: labels that come to the memory later are found less well by it.
         rerank: folder of a fitted match run that looks at neighbours again, and at what they say;
             kept where the vote on validation is better for it. It must have been fitted with the
-            same validation and test parts. For classify and tag.
+            same validation and test splits. For classify and tag.
         whiten: compare pictures by whitened keys, and answer with the class means of the memory
             beside the vote: auto where that is likelier on validation, no for plain keys. For
             classify and tag; labels are not propagated by whitened keys.

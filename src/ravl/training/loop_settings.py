@@ -24,7 +24,7 @@ class LoopSettings:
     """How a network is trained.
 
     Args:
-        epochs: passes over the training part, at most.
+        epochs: passes over the training split, at most.
         batch_size: examples in a batch.
         learning_rate: at its peak, after a linear warm-up and before a cosine decay.
         weight_decay: of the weights.

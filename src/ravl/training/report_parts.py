@@ -161,7 +161,7 @@ def safely(safe: dict[str, float] | None) -> str:
         return f"at a risk of {100 * safe['risk']:g} % too few held-out examples to promise it"
     return (
         f"at a risk of {100 * safe['risk']:g} % it answers {100 * safe['answered']:.1f} % of the "
-        f"test part (confidence {safe['threshold']:.2f} and above), {100 * safe['wrong']:.1f} % "
+        f"test split (confidence {safe['threshold']:.2f} and above), {100 * safe['wrong']:.1f} % "
         "of that wrongly"
     )
 

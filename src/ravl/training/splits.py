@@ -34,7 +34,7 @@ class Splits:
         train, validation, test: ascending.
         left_out: near-duplicates of held-out pictures, which would have been trained on.
         how: the split came about, in words.
-        named_validation: the user, or a column of the table, named the validation part; it was not
+        named_validation: the user, or a column of the table, named the validation split; it was not
             drawn.
     """
 
@@ -59,7 +59,7 @@ def split(
     seed: int,
     tables: Collection[str] = (),
 ) -> Splits:
-    """The parts: as the user named them, else as the table's column ``split`` says, else drawn.
+    """The splits: as the user named them, else as the table's column ``split`` says, else drawn.
 
     What is drawn is stratified by class, and near-duplicates stay on one side. A picture that was
     to be trained on and is a near-duplicate of a held-out one is left out.
@@ -69,16 +69,16 @@ def split(
         groups: equal for near-duplicates, (n,).
         classes: of each row, for the strata; any one name for all where there are none.
         source: the memory that the rows are from.
-        validation, test: filters that name these parts, or None.
+        validation, test: filters that name these splits, or None.
         validation_share, test_share: of the pictures, and of those that are not for testing, where
-            the parts have to be drawn.
+            the splits have to be drawn.
         seed: of the draw.
-        tables: parts that came as tables of their own; their rows' ids begin with the part's name.
+        tables: splits that came as tables of their own; ids of their rows begin with their names.
 
     Raises:
-        DataError: a part would be empty, or the column has a word that is not a part's name.
+        DataError: a split would be empty, or the column has a word that is not a split's name.
     """
-    part = np.zeros(len(rows), np.int64)
+    split_of = np.zeros(len(rows), np.int64)
     fixed = {1: False, 2: False}
     words = []
     for number, name, where in ((1, "validation", validation), (2, "test", test)):
@@ -91,16 +91,16 @@ def split(
             words.append(f"{name}: a table of its own")
         else:
             continue
-        part[chosen] = number
+        split_of[chosen] = number
         fixed[number] = True
         if not chosen.any():
             raise DataError(f"{where or name!r} names no labelled picture for {name}.")
     if not all(fixed.values()):
-        part_of_row, blank = split_column(rows)
+        split_of_row, blank = split_column(rows)
         for number in (1, 2):
-            chosen = (part_of_row == number) & (part == 0)
+            chosen = (split_of_row == number) & (split_of == 0)
             if not fixed[number] and chosen.any():
-                part[chosen] = number
+                split_of[chosen] = number
                 fixed[number] = True
                 words.append(f"{SPLIT_NAMES[number]}: as the column {COLUMN!r} says")
         if blank and any("column" in word for word in words):
@@ -110,17 +110,17 @@ def split(
         (1, "validation", validation_share, "others"),
     ):
         if not fixed[number]:
-            part[draw(part, groups, classes, share, seed + number)] = number
+            split_of[draw(split_of, groups, classes, share, seed + number)] = number
             words.append(f"{name}: {share:g} of the {of}, drawn")
-    leaking = (part == 0) & np.isin(groups, groups[part > 0])
-    leaking |= (part == 1) & np.isin(groups, groups[part == 2])
-    part[leaking] = LEFT_OUT
-    train, held, judged, out = (np.flatnonzero(part == n) for n in (0, 1, 2, LEFT_OUT))
+    leaking = (split_of == 0) & np.isin(groups, groups[split_of > 0])
+    leaking |= (split_of == 1) & np.isin(groups, groups[split_of == 2])
+    split_of[leaking] = LEFT_OUT
+    train, held, judged, out = (np.flatnonzero(split_of == n) for n in (0, 1, 2, LEFT_OUT))
     for name, chosen in (("training", train), ("validation", held), ("test", judged)):
         if not len(chosen):
             raise DataError(
                 f"No one of {len(rows):,} labelled pictures is left for {name}. Label more, or "
-                "give this part another share or filter."
+                "give this split another share or filter."
             )
     return Splits(train, held, judged, out, "; ".join(words), fixed[1])
 
@@ -132,12 +132,12 @@ def split_column(rows: Sequence[Row]) -> tuple[Ints, int]:
     something else, and all rows are for training.
 
     Raises:
-        DataError: it names validation or test, and also has words that are not names of parts.
+        DataError: it names validation or test, and also has words that are not names of splits.
     """
     words = [str(row.columns.get(COLUMN, "") or "").strip().lower() for row in rows]
-    part_of_row = np.array([NAMES.get(word, 0) for word in words], np.int64)
-    if not part_of_row.any():
-        return part_of_row, 0
+    split_of_row = np.array([NAMES.get(word, 0) for word in words], np.int64)
+    if not split_of_row.any():
+        return split_of_row, 0
     unknown = [i for i, word in enumerate(words) if word and word not in NAMES]
     if unknown:
         row = rows[unknown[0]]
@@ -145,22 +145,22 @@ def split_column(rows: Sequence[Row]) -> tuple[Ints, int]:
             f"The column {COLUMN!r} has the word {row.columns[COLUMN]!r} in the row {row.id!r}"
             + (f" (and {len(unknown) - 1:,} more such rows)" if len(unknown) > 1 else "")
             + f", beside words for test or validation. Allowed are {', '.join(NAMES)}, or nothing. "
-            "Correct the word, or name the parts by filters."
+            "Correct the word, or name the splits by filters."
         )
-    return part_of_row, words.count("")
+    return split_of_row, words.count("")
 
 
-def draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:
+def draw(split_of: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:
     """Whole groups of training pictures, about this share of each class, and one at least in all.
 
     A class keeps at least one group for training.
 
     Args:
-        part: number of each picture's part, (n,); 0 for those that are drawn from.
+        split_of: number of each picture's split, (n,); 0 for those that are drawn from.
         groups, classes, share, seed: see :func:`split`.
     """
     random = np.random.default_rng(seed)
-    free = np.flatnonzero(part == 0)
+    free = np.flatnonzero(split_of == 0)
     by_class: dict[str, dict[int, list[int]]] = {}
     for i in free.tolist():  # a group is of the class of its first member
         by_class.setdefault(classes[i], {}).setdefault(int(groups[i]), []).append(i)

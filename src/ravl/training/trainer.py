@@ -220,7 +220,7 @@ class _Trainer(Trainer):
         return loss
 
     def evaluate(self, *_: object, **__: object) -> dict[str, float]:
-        """Score the model on the validation part."""
+        """Score the model on the validation split."""
         assert self.model is not None
         self.model.eval()
         score = of_main_process(self._validate())

@@ -203,7 +203,7 @@ class Tried:
         state: complete, pruned (stopped early, since others were better by then) or failed.
         score: that it is compared by: its measure, less a hundredth of its log loss; None where it
             is not complete.
-        scores: metrics on the validation part.
+        scores: metrics on the validation split.
         seconds: it took.
         parameters: that were tried.
         error: why it failed.

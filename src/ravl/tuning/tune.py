@@ -1,6 +1,6 @@
-"""A search for the settings of a fit: trials on the validation part, then one fit of the best.
+"""A search for the settings of a fit: trials on the validation split, then one fit of the best.
 
-The examples and the evidence are prepared once, without the test part; trials fit on them in turn.
+The examples and the evidence are prepared once, without the test split; trials fit on them in turn.
 What was tried is in a journal, so that a search that was killed goes on with what is missing.
 """
 
@@ -71,7 +71,7 @@ class TuneReport:
         return f"{len(self.trials):,} ({', '.join(f'{n:,} {s}' for s, n in states.items())})"
 
     def judged(self) -> str:
-        """The measure of the best run on the test part, with its interval."""
+        """The measure of the best run on the test split, with its interval."""
         score = Score(**self.metrics["rows"]["with_retrieval"][self.measure])
         return f"{self.measure} {score.percent() if is_percent(self.measure) else score}"
 
@@ -97,7 +97,7 @@ def tune(
     command: str = "",
     **fixed: object,
 ) -> TuneReport:
-    """Search for the settings that are best on the validation part, and fit once with them.
+    """Search for the settings that are best on the validation split, and fit once with them.
 
     Safe to interrupt: the same call goes on with the trials that are missing. With more trials
     it goes on after the end, and fits again if a better one was found.
@@ -106,7 +106,7 @@ def tune(
         task: its command, such as ``classify``.
         memory: or the path of its file.
         out: folder of the search: new, or of this very search.
-        data, validation, test, columns, root: see :func:`ravl.tasks.fit.fit`. The test part is
+        data, validation, test, columns, root: see :func:`ravl.tasks.fit.fit`. The test split is
             looked at by the one fit at the end only.
         trials: in all, counting those of an interrupted search.
         timeout: seconds after which no further trial begins, if one is complete.
@@ -311,8 +311,8 @@ def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, 
     facts = [
         *about.items(),
         ("Trials", report.counts()),
-        ("Compared by", f"{measure} on the validation part, less a hundredth of its log loss"),
-        ("The best, fitted whole", f"{report.judged()} on the test part; see best/"),
+        ("Compared by", f"{measure} on the validation split, less a hundredth of its log loss"),
+        ("The best, fitted whole", f"{report.judged()} on the test split; see best/"),
         ("Time", f"{report.seconds:,.0f} s"),
     ]
     page = tune_report(

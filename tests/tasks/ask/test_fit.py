@@ -165,7 +165,7 @@ def test_a_table_with_its_own_split(empty, tmp_path):
     assert "column 'split'" in split["how"]
     assert len(split["test"]) == 12
     assert report.metrics["rows"]["with_retrieval"]["accuracy"]["value"] > 0.9
-    assert len(empty) == 24  # the training part is remembered
+    assert len(empty) == 24  # the training split is remembered
     found = evaluate(tmp_path / "run", file, memory=empty, progress=False)
     assert found["rows"]["with_retrieval"]["accuracy"]["value"] > 0.9
     assert (found["questions"], found["pictures"]) == (96, 48)

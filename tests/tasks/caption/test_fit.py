@@ -117,7 +117,7 @@ def test_a_loaded_run_answers_as_it_was_judged(folder: Path, memory: Memory) -> 
     assert predictor.has_generator
     again = evaluate_texts(predictor, "part = 'test'")
     told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
-    # The judged run had only the training part as evidence; here others than its own are there.
+    # The judged run had only the training split as evidence; here others than its own are there.
     assert again["pictures"] == 24
     assert (
         again["rows"]["with_retrieval"]["CIDEr-D"]["value"]

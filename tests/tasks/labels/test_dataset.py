@@ -100,7 +100,7 @@ def test_a_tables_held_out_pictures_are_no_evidence_under_any_name(empty, tmp_pa
 
 
 def test_left_out_near_duplicates_are_neither_learned_nor_evidence(leaky, tmp_path):
-    """The test part is named by a filter that takes one of each pair."""
+    """The test split is named by a filter that takes one of each pair."""
     where = 'motif < 20 and id starts with "first"'
     with grounded(leaky, tmp_path / "w", test=where) as (data, notes):
         assert len(data.splits.left_out) == 20
@@ -252,7 +252,7 @@ def test_what_is_refused_leaves_the_memory_alone(empty, tmp_path):
 def test_tables_need_a_training_part(empty, tmp_path):
     file = table(tmp_path / "t.csv", shades(tmp_path / "pictures", 8))
     with (
-        pytest.raises(DataError, match="test part is a table, but the training .* --data"),
+        pytest.raises(DataError, match="test split is a table, but the training .* --data"),
         grounded(empty, tmp_path / "w", test=file),
     ):
         pass

@@ -114,7 +114,7 @@ def test_random_neighbours_and_none_cost_little(empty, tmp_path, language, kind)
 
 
 def test_a_run_says_what_it_said_when_it_was_judged(shop, tmp_path):
-    """The test part, hidden from itself, gets the with_retrieval row's accuracy when served."""
+    """The test split, hidden from itself, gets the with_retrieval row's accuracy when served."""
     report = fitted_to(shop, tmp_path / "run")
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     model = load(tmp_path / "run", shop)
@@ -284,7 +284,7 @@ def test_labels_that_only_the_test_part_has(shop, tmp_path):
         shop.add([Example(f"s{i}", random_picture(i), label="strange", columns={"number": 900})])
     where = "number > 40"
     report = fitted_to(shop, tmp_path / "run", test=where)
-    assert "1 labels of the test part do not occur in training, such as 'strange'" in notes(report)
+    assert "1 labels of the test split do not occur in training, such as 'strange'" in notes(report)
     count = shop.count(where)
     most = (count - 3) / count
     for row in report.metrics["rows"].values():

@@ -116,7 +116,7 @@ def test_a_match_run_that_knows_what_is_held_out_is_refused(
     match, file = str(strips / "match"), strips / "match" / "split.json"
     swapped = {"test": HELD["validation"], "validation": HELD["test"]}
     says = refused(memory, tmp_path / "a", rerank=match, **swapped)
-    assert "The validation part of" in says
+    assert "The validation split of" in says
     assert "same --validation and --test" in says
     split = json.loads(file.read_text())
     for part in ("test", "validation"):

@@ -223,7 +223,7 @@ def test_a_part_whose_pictures_all_say_the_same(tmp_path: Path) -> None:
     ]
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(examples)
-        with pytest.raises(DataError, match="8 pictures of the test part have the same texts"):
+        with pytest.raises(DataError, match="8 pictures of the test split have the same texts"):
             ground_of(memory)
 
 

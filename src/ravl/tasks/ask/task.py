@@ -44,7 +44,7 @@ class _Questions(Task):
     about = """Fit a model that answers questions about pictures, with the memory's help.
 
     Learns from the questions and answers in MEMORY, or from a table with columns image, question
-    and answer named with --data, whose training part then becomes part of MEMORY; answers are
+    and answer named with --data, whose training split then becomes part of MEMORY; answers are
     chosen from those that occur in training or in MEMORY, or with --answers open written by a
     generator. Ends with five rows on the same questions about test pictures: pretrained, the
     question without its picture, neighbours alone, fine-tuned without retrieval, and with it.

@@ -55,7 +55,7 @@ def look_closer(data: TextFitData, work: Path, show: bool | None) -> TextFitData
 
 
 def _regions(data: TextFitData, side: TextSplit, file: Path, show: bool | None) -> Any:
-    """Regions of a part's pictures as the tower has them, (n, s * s, G) in half precision."""
+    """Regions of a split's pictures as the tower has them, (n, s * s, G) in half precision."""
     if file.exists():
         return np.load(file)
     source, rows = side.examples.source, side.examples.rows

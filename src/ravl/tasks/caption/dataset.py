@@ -1,4 +1,4 @@
-"""The data that every level of a predictor stands on: parts, evidence, and what may be seen.
+"""The data that every level of a predictor stands on: splits, evidence, and what may be seen.
 
 The datastore leaves out all rows that show a held-out picture, and a training picture sees
 no row that shows it, nor a near-duplicate of one.
@@ -40,7 +40,7 @@ BEFORE_MARKS = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class TextSplit:
-    """One part of the pictures.
+    """One split of the pictures.
 
     Args:
         examples: n of them.
@@ -97,7 +97,7 @@ class TextFitData:
         standard: of the training examples' features.
         examples: all pictures with texts.
         splits: of them.
-        train, validation, test: these parts.
+        train, validation, test: these splits.
         regions: how a generator looks at parts of pictures; None for one that does not.
     """
 
@@ -125,7 +125,7 @@ class TextFitData:
         return self.task.vote(int(self.index.row_texts.has.sum()), self.settings.k)
 
     def recalled(self, side: TextSplit) -> list[ConsensusTexts]:
-        """What the memory says of a part's pictures."""
+        """What the memory says of a split's pictures."""
         return recall(self.index, side.neighbours, self.vote)
 
     @cached_property

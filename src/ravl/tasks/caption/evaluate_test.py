@@ -1,4 +1,4 @@
-"""Judging a fitted predictor on the test part: the four rows, and what neighbours change."""
+"""Judging a fitted predictor on the test split: the four rows, and what neighbours change."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def judge(
     good: QualityBar,
     writing: WritingTask = CAPTION,
 ) -> TextTestResults:
-    """Describe the test part by all rows and score them, each in the same way.
+    """Describe the test split by all rows and score them, each in the same way.
 
     Args:
-        data: whose test part nobody has looked at so far.
+        data: whose test split nobody has looked at so far.
         levels: predictors by name: ``vote``; ``generator``; ``generator_off``, which was trained
             without retrieval; and ``question_only``, which was trained without pictures, too.
         chosen: the level that the run keeps.

@@ -170,7 +170,7 @@ def _curves(fitted: TextFitted) -> list[Curves]:
         for name, curve in fitted.curves.items()
         if curve and name in names
     ]
-    title = f"{fitted.measure} of greedy texts on the validation part, by seconds of training"
+    title = f"{fitted.measure} of greedy texts on the validation split, by seconds of training"
     return [Curves(title, "second", False, series)] if series else []
 
 

@@ -89,7 +89,7 @@ class CaptionTask(WritingTask):
     about = """Fit a model that describes pictures, with the memory's help.
 
     Learns from the captions in MEMORY, from the texts of another --column, or from a table named
-    with --data, whose training part then becomes part of MEMORY. Ends with four rows on the same
+    with --data, whose training split then becomes part of MEMORY. Ends with four rows on the same
     test pictures: pretrained, neighbours' texts alone, fine-tuned without retrieval, and with it.
     """
 

@@ -280,7 +280,7 @@ def _choose(data: FitData, fitted: Fitted) -> str:
 def validation_answers(
     data: FitData, predictor: LabelPredictor, vote_only: bool = False
 ) -> Answers:
-    """Answers to the validation part, as the test part will be answered."""
+    """Answers to the validation split, as the test split will be answered."""
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, predictor.spread)
     side = data.validation
     evidence = predictor.evidence(label_matrix, data.memory)

@@ -9,7 +9,7 @@ import numpy as np
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.predictor import Queries
 
-NAMED = 100  # examples of a named validation part that are enough to choose by
+NAMED = 100  # examples of a named validation split that are enough to choose by
 
 
 def train_plus_validation(data: FitData) -> Split:
@@ -38,8 +38,8 @@ def train_plus_validation(data: FitData) -> Split:
 def choosing_split(data: FitData) -> Split:
     """The examples that choose: training and validation, each without itself.
 
-    A validation part that the user named chooses alone: it is as hard as use will be, which
-    pictures of the training part may not be, such as those of one burst.
+    A validation split that the user named chooses alone: it is as hard as use will be, which
+    pictures of the training split may not be, such as those of one burst.
     """
     if data.splits.named_validation and len(data.validation) >= NAMED:
         return data.validation

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # it stands on this data
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One part of the examples.
+    """One split of the examples.
 
     Args:
         examples: n pictures.
@@ -80,15 +80,15 @@ class FitData:
         settings: of the fit.
         examples: all labelled pictures.
         splits: of them.
-        labels: C names, those of the training part.
+        labels: C names, those of the training split.
         datastore: of the memory, without what is held out.
         keys: by which neighbours are found.
-        train, validation, test: the parts.
+        train, validation, test: the splits.
         loss: of the model.
-        learned: the keys have seen the labels of the training part, see
+        learned: the keys have seen the labels of the training split, see
             :mod:`ravl.tasks.labels.keys.data`.
         shrinkage: by which the keys were whitened; None where they are not.
-        second: what looking at the neighbours of all parts again came to, if they have been.
+        second: what looking at the neighbours of all splits again came to, if they have been.
     """
 
     memory: Memory
@@ -113,11 +113,11 @@ class FitData:
         return self.learned and self.shrinkage is None
 
     def truth(self, side: Split) -> Ints:
-        """What metrics compare with, among the labels of the training part."""
+        """What metrics compare with, among the labels of the training split."""
         return self.task.truth(side.examples.rows, self.labels)
 
     def with_queries(self, tuned: dict[str, Array]) -> FitData:
-        """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
+        """The same, seen by a fine-tuned tower: features (n, F) of each split by its name."""
 
         def seen(name: str, side: Split) -> Split:
             return replace(side, queries=replace(side.queries, tuned=tuned[name]))
@@ -216,13 +216,13 @@ def searched_by(
     speaking: NDArray[np.bool_],
     train: Split | None = None,
 ) -> FitData:
-    """The data with other keys, all parts looked up again; none has scores of class means.
+    """The data with other keys, all splits looked up again; none has scores of class means.
 
     Args:
         data: to look up.
         keys: to search by.
         speaking: see :func:`rows_with_target`.
-        train: the training part where it was looked up otherwise; None to look it up by the keys.
+        train: the training split where it was looked up otherwise; None to look it up by the keys.
     """
     datastore = searching(data.datastore, keys)
 

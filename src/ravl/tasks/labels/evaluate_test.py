@@ -1,4 +1,4 @@
-"""Judging a fitted predictor on the test part: the four rows, and what retrieval changes."""
+"""Judging a fitted predictor on the test split: the four rows, and what retrieval changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ravl.training.report_rows import DIFFERENCES
 
 @dataclass(frozen=True, eq=False)
 class TestResults:
-    """Answers to the test part by every row, and their scores.
+    """Answers to the test split by every row, and their scores.
 
     Args:
         names: C' labels that could be answered.
@@ -51,14 +51,14 @@ def judge(
     chosen: str,
     baselines: Mapping[str, Array] | None = None,
 ) -> TestResults:
-    """Answer the test part by all rows and score them, each in the same way.
+    """Answer the test split by all rows and score them, each in the same way.
 
     Args:
-        data: whose test part nobody has looked at so far.
+        data: whose test split nobody has looked at so far.
         levels: predictors by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.
-        baselines: probabilities (n, C) of the test part by rows that the task adds or sees
+        baselines: probabilities (n, C) of the test split by rows that the task adds or sees
             otherwise.
     """
     queries, task = data.test.queries, data.task

@@ -178,7 +178,7 @@ def _unknown(data: FitData) -> list[str]:
     strange = sorted({n for r in data.test.examples.rows for n in task.of(r)} - known)
     if strange and task.exclusive:
         notes.append(
-            f"{len(strange):,} labels of the test part do not occur in training, such as "
+            f"{len(strange):,} labels of the test split do not occur in training, such as "
             f"{strange[0]!r}; they count as missed unless the memory knows them."
         )
     counts = data.train.targets.sum(0)

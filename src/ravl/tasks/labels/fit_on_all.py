@@ -1,6 +1,6 @@
 """What was chosen, fitted once more on training and validation examples together.
 
-Choosing needs examples that were not learned from; answering does not. The test part stays apart.
+Choosing needs examples that were not learned from; answering does not. The test split stays apart.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
     """Keys, class means and the linear head from all examples that are not for testing.
 
     Fusion models and tuned towers stay as they are, and so does what stands on neighbours that were
-    reranked: these were trained on the training part's own evidence.
+    reranked: these were trained on the training split's own evidence.
 
     Returns:
-        The data whose test part is looked up in the larger memory; its training and validation
+        The data whose test split is looked up in the larger memory; its training and validation
         parts are no longer to be judged by.
     """
     if fitted.chosen == "fusion" or fitted.tower is not None:

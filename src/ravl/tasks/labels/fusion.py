@@ -161,7 +161,7 @@ def _validation(
     data: FitData,
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:
-    """A function: the task's score on the validation part, less a tenth of its surprise.
+    """A function: the task's score on the validation split, less a tenth of its surprise.
 
     The likelihood tells epochs apart that answer alike.
     """
@@ -184,7 +184,7 @@ def _validation(
 def fusion_predictor(
     data: FitData, linear: LabelPredictor, result: FusionResult, label_matrix: LabelMatrix
 ) -> LabelPredictor:
-    """A predictor around a trained fusion model; its gate is fitted on the validation part."""
+    """A predictor around a trained fusion model; its gate is fitted on the validation split."""
     side = data.validation
     neighbours = side.seen(linear.spread)
     fused = replace(linear, reader=result.reader, words=result.words)

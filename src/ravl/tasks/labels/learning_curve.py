@@ -1,7 +1,7 @@
 """What more pictures would be worth: the run once more with a half and a quarter of its pictures.
 
 Head, keys and memory are made from the same drawn part of the pictures; what was chosen stays. The
-test part judges. The next pictures are expected to bring what the last doubling brought, by the
+test split judges. The next pictures are expected to bring what the last doubling brought, by the
 logarithm of their number (learning curves: Cortes et al. 1993, "Learning Curves: Asymptotic Values
 and Rate of Convergence").
 """
@@ -109,7 +109,7 @@ def learning_curve(data: FitData, fitted: Fitted, judged: TestResults) -> Learni
     """The curve of the linear level; None where it is not the run's, or pictures are too few.
 
     Args:
-        data: with the test part, as it was judged.
+        data: with the test split, as it was judged.
         fitted: on it.
         judged: scores of the run with all pictures.
     """
@@ -170,7 +170,7 @@ def _answers(
     some: Split,
     rows: NDArray[np.bool_],
 ) -> tuple[Array, Array]:
-    """Answers (n, C) to the test part without retrieval, and with it.
+    """Answers (n, C) to the test split without retrieval, and with it.
 
     Args:
         data, fitted, level: see :func:`learning_curve`.

@@ -2,7 +2,7 @@
 
 All that is chosen here (the vote's k, the head's weight decay, the gate, thresholds) is chosen on
 examples that did not see themselves: training examples by leaving their group out, and the
-validation part. The test part is not looked at.
+validation split. The test split is not looked at.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def linear_level(
     if logits is None:
         side = data.validation
         logits = head(side.queries.seen)
-    logits = logits[-len(side) :]  # of the validation part, where it chooses alone
+    logits = logits[-len(side) :]  # of the validation split, where it chooses alone
     alone = temperature_of(logits, side.targets, data.task.exclusive)
     best: LabelPredictor | None = None
     least = np.inf

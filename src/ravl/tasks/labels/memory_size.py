@@ -1,6 +1,6 @@
 """How much more the memory's answer is worth when the memory grows, measured on smaller memories.
 
-A head stays as it was fitted, the memory goes on growing. The validation part is answered from
+A head stays as it was fitted, the memory goes on growing. The validation split is answered from
 half and from a quarter of the memory beside the same head: how the best weight of the memory
 changes from one to the other is what the gate goes by later, in smaller and in larger memories.
 """
@@ -28,7 +28,7 @@ BELIEF = 4.0  # examples that this expectation is worth
 
 @dataclass(frozen=True, eq=False)
 class Sized:
-    """What a memory of some size answers to the validation part.
+    """What a memory of some size answers to the validation split.
 
     Args:
         votes: (n, C).

@@ -126,7 +126,7 @@ def page_of(
     Args:
         data: that was fitted on.
         fitted: what was fitted.
-        judged: the test part.
+        judged: the test split.
         report: for the terminal.
         command: that started the fit.
         gain: that of a retriever trained with the task.

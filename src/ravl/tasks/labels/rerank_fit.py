@@ -42,7 +42,7 @@ class RerankedNeighbours:
     Args:
         kind: of the outputs.
         look: with that weight; 0 where it gained nothing on validation.
-        scores: of the vote on the test part, ``before`` and ``after``, by metric.
+        scores: of the vote on the test split, ``before`` and ``after``, by metric.
         differences: of the two, paired.
         milliseconds: that reranking takes for a picture.
     """
@@ -68,13 +68,13 @@ class RerankedNeighbours:
         run, weight = self.look.model.run.folder, self.look.weight
         if not weight:
             return (
-                f"Neighbours were reranked by {run}, but the vote on the validation part "
+                f"Neighbours were reranked by {run}, but the vote on the validation split "
                 "was no better; the run leaves it out."
             )
         gain = self.differences["after", "before"][PRIMARY[self.kind]]
         return (
             f"Neighbours are reranked by {run} with the weight {weight:g}: the vote's "
-            f"{PRIMARY[self.kind]} on the test part changes by {100 * gain.value:+.1f} points "
+            f"{PRIMARY[self.kind]} on the test split changes by {100 * gain.value:+.1f} points "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), for {self.milliseconds:.1f} ms a "
             "picture."
         )
@@ -149,19 +149,19 @@ def refuse_seen(data: FitData, look: NeighbourReranker) -> None:
     """Refuse a match run that knows pictures that this fit holds out.
 
     Raises:
-        DataError: says which parts overlap, and what to do.
+        DataError: says which splits overlap, and what to do.
     """
     run = look.model.run.folder
     try:
         split = read_json(run / "split.json", MOST_OF_PICTURES)
-        parts = {name: [str(id) for id in split[name]] for name in ("train", "validation")}
+        splits = {name: [str(id) for id in split[name]] for name in ("train", "validation")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{run}/split.json is missing or damaged ({reason_of(error)}), so that it is unknown "
             "what the run has seen. Fit it again with ravl fit match."
         ) from error
     groups = {row.id: row.group for row in data.memory.rows()}
-    if gone := [id for ids in parts.values() for id in ids if id not in groups]:
+    if gone := [id for ids in splits.values() for id in ids if id not in groups]:
         raise DataError(
             f"{run} was fitted to {gone[0]!r} and in all {len(gone):,} pictures that "
             f"{data.memory.path} does not have by that name, so that it is unknown whether "
@@ -169,25 +169,25 @@ def refuse_seen(data: FitData, look: NeighbourReranker) -> None:
             "of this fit."
         )
     held = {"validation": data.validation, "test": data.test}
-    # What is chosen on the validation part may know it; what is judged on the test part may not.
+    # What is chosen on the validation split may know it; what is judged on the test split may not.
     for theirs, ours in (("train", "test"), ("train", "validation"), ("validation", "test")):
-        seen = np.array([groups[id] for id in parts[theirs]], np.int64)
+        seen = np.array([groups[id] for id in splits[theirs]], np.int64)
         count = _showing(held[ours], seen)
         if count:
             raise DataError(
-                f"The {theirs} part of {run} has {count:,} of the pictures that this fit holds "
-                f"out as its {ours} part, which would make its answers look too good. Fit match "
+                f"The {theirs} split of {run} has {count:,} of the pictures that this fit holds "
+                f"out as its {ours} split, which would make its answers look too good. Fit match "
                 "and this task with the same --validation and --test filters."
             )
 
 
 def _showing(side: Split, groups: Ints) -> int:
-    """How many pictures of a part these groups of the memory's rows show."""
+    """How many pictures of a split these groups of the memory's rows show."""
     return sum(bool(np.isin(shown, groups).any()) for shown in side.examples.shown)
 
 
 def _answers(data: FitData, vote: LabelPredictor, side: Split, names: int) -> Array:
-    """The vote on a part, (n, C')."""
+    """The vote on a split, (n, C')."""
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
     found = vote.answer(side.queries, label_matrix, side.neighbours, vote_only=True)
     return wide(found.probabilities, names)
@@ -201,7 +201,7 @@ def _names(data: FitData) -> list[str]:
 
 
 def _worth(data: FitData, vote: LabelPredictor) -> float:
-    """The vote's primary metric on the validation part."""
+    """The vote's primary metric on the validation split."""
     task, names, side = data.task, _names(data), data.validation
     truth = task.truth(side.examples.rows, names)
     limits = None if task.exclusive else vote.limits(names)
@@ -213,7 +213,7 @@ def _worth(data: FitData, vote: LabelPredictor) -> float:
 def _gain(
     data: FitData, plain: LabelPredictor, again: FitData, vote: LabelPredictor
 ) -> tuple[dict[str, dict[str, Score]], dict[tuple[str, str], dict[str, Score]]]:
-    """Scores of the vote on the test part, and their paired difference."""
+    """Scores of the vote on the test split, and their paired difference."""
     task, names, side = data.task, _names(data), data.test
     truth = task.truth(side.examples.rows, names)
     groups, seed = side.examples.groups, data.settings.seed

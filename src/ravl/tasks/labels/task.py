@@ -106,7 +106,7 @@ class ClassifyTask(_LabelTask):
     about = """Fit a model that gives pictures one label, with the memory's help.
 
     Learns from the labels in MEMORY, or from a table or folder of class folders named with --data,
-    whose training part then becomes part of MEMORY. Ends with four rows on the same test pictures:
+    whose training split then becomes part of MEMORY. Ends with four rows on the same test pictures:
     pretrained, neighbours alone, fine-tuned without retrieval, and with it.
     """
 

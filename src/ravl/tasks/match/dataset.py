@@ -27,14 +27,14 @@ from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
 from ravl.training.splits import Splits
 
-MOST = 4000  # pairs of a held-out part, half of them shuffled
+MOST = 4000  # pairs of a held-out split, half of them shuffled
 TRUTH, FALSE = "match", ("0", "0.0", "false", "no")  # a column, and what it may not say
 TRIES = 50  # draws of a text that does not belong to a picture
 
 
 @dataclass(frozen=True, eq=False)
 class HeldPairs:
-    """Pairs of a held-out part: true ones, and as many of the same pictures and texts, shuffled.
+    """Pairs of a held-out split: true ones, and as many of the same pictures and texts, shuffled.
 
     Args:
         asked: n pairs.
@@ -115,7 +115,7 @@ def prepare(
     """Make ready what is fitted on.
 
     Raises:
-        DataError: too few different texts in a part, or no evidence.
+        DataError: too few different texts in a split, or no evidence.
     """
     base = base_of(memory.encoder)
     pairs, vectors = read_texts(task, base, examples)
@@ -171,22 +171,22 @@ def prepare(
 
 
 def sample_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
-    """Half true and half shuffled pairs of a held-out part; the same for the same seed.
+    """Half true and half shuffled pairs of a held-out split; the same for the same seed.
 
     Each picture and each text is in as many false pairs as true ones, so that neither alone tells
     anything. A picture never gets a text of its own or of a near-duplicate.
 
     Args:
-        pairs: of all parts.
-        pictures: positions of the part's.
+        pairs: of all splits.
+        pictures: positions of the split's.
         seed: of the draw.
-        name: of the part, for the error.
+        name: of the split, for the error.
 
     Returns:
         Picture, text and target of each pair, (n,) each.
 
     Raises:
-        DataError: all pictures of the part have the same texts.
+        DataError: all pictures of the split have the same texts.
     """
     random = np.random.default_rng([seed, len(name)])
     true = pairs_of(pairs, pictures)
@@ -210,7 +210,7 @@ def sample_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[In
     )
     if not false.any():
         raise DataError(
-            f"All {len(pictures):,} pictures of the {name} part have the same texts, so that no "
+            f"All {len(pictures):,} pictures of the {name} split have the same texts, so that no "
             "pair is false. Hold out more pictures, with other texts."
         )
     return (
@@ -248,7 +248,7 @@ def check(task: TextTargets, base: Encoder, examples: Examples, splits: Splits) 
     """Refuse what cannot be fitted.
 
     Raises:
-        DataError: the training pictures all have one text, or a held-out part has no false pair.
+        DataError: the training pictures all have one text, or a held-out split has no false pair.
     """
     pairs = example_pairs(task, base, examples)
     texts = np.unique(pairs.which[pairs_of(pairs, splits.train)])

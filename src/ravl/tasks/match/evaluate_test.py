@@ -1,4 +1,4 @@
-"""Judging a fitted predictor on the test part: the four rows, and what retrieval changes."""
+"""Judging a fitted predictor on the test split: the four rows, and what retrieval changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ravl.training.run_record import risk_summary
 
 @dataclass(frozen=True, eq=False)
 class MatchTestResults:
-    """Answers to the test part by every row, and their scores.
+    """Answers to the test split by every row, and their scores.
 
     Args:
         truth: 1 for a true pair, else 0, (n,).
@@ -37,10 +37,10 @@ class MatchTestResults:
 def judge(
     data: MatchFitData, levels: Mapping[str, MatchPredictor], chosen: str
 ) -> MatchTestResults:
-    """Answer the test part by all rows and score them, each in the same way.
+    """Answer the test split by all rows and score them, each in the same way.
 
     Args:
-        data: whose test part nobody has looked at so far.
+        data: whose test split nobody has looked at so far.
         levels: predictors by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.

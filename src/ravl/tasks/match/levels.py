@@ -1,6 +1,6 @@
 """The levels of match below the fusion model: zero-shot, the memory's vote, the dual encoder.
 
-Stacks are fitted on the validation part, which no head and no vote was trained on. What is chosen
+Stacks are fitted on the validation split, which no head and no vote was trained on. What is chosen
 by, and what confidence is measured on, is found out of fold: pairs of a picture are in one fold.
 """
 

@@ -200,7 +200,7 @@ class MatchPipeline:
         known = self.run.record.get("rerank")
         if not known or not known["weight"]:
             raise QueryError(
-                f"{self.run.folder} found on its validation part that reranking gains nothing "
+                f"{self.run.folder} found on its validation split that reranking gains nothing "
                 "in a search. Search without it, or fit match on more pictures."
             )
         return Reranker(self, float(known["weight"]), int(known["depth"]))

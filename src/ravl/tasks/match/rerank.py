@@ -21,7 +21,7 @@ from ravl.tasks.match.predictor import MatchPredictor, QueryPairs, logit
 from ravl.training.dual_encoder.pairs import pairs_of
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of reranking; 0 for none
-QUERIES = 200  # each way, of each part
+QUERIES = 200  # each way, of each split
 READ, READ_DEPTH = 100, 20  # the same for a reader, which reads every pair
 MEASURES = ("R@1", "R@5", "R@10", "MRR")
 WAYS = ("text -> picture", "picture -> text")
@@ -35,7 +35,7 @@ class RerankGain:
     Args:
         weight: of it, chosen on validation; 0 where it gained nothing there.
         depth: candidates that are looked at.
-        scores: of the test part by way, then ``before``, ``after`` and ``difference``, then
+        scores: of the test split by way, then ``before``, ``after`` and ``difference``, then
             measure.
         queries: each way.
         milliseconds: that reranking takes for a query.
@@ -98,7 +98,7 @@ class Looked:
 
 
 def judge_reranking(data: MatchFitData, predictor: MatchPredictor) -> RerankGain:
-    """Choose the weight on the validation part and measure on the test part."""
+    """Choose the weight on the validation split and measure on the test split."""
     queries, depth = (READ, READ_DEPTH) if predictor.reader else (QUERIES, DEPTH)
     unseen = both_ways(data, predictor, data.splits.validation, queries, depth)
 
@@ -131,15 +131,15 @@ def both_ways(
     depth: int,
     first: Array | None = None,
 ) -> tuple[Looked, Looked]:
-    """Texts of a part that look for its pictures, and pictures that look for its texts.
+    """Texts of a split that look for its pictures, and pictures that look for its texts.
 
     Args:
         data: of the fit.
         predictor: that reranks.
-        pictures: of the part, m positions.
+        pictures: of the split, m positions.
         queries: each way, drawn by chance, at most.
         depth: candidates that it looks at.
-        first: scores of the pictures with the part's t texts, in the order of the pairs' texts,
+        first: scores of the pictures with the split's t texts, in the order of the pairs' texts,
             (m, t); None for the predictor's dual encoder.
     """
     pairs, base = data.pairs, data.base

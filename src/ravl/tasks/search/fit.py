@@ -47,7 +47,7 @@ def fit_retriever(
 ) -> RetrieverReport:
     """Train the retriever on a memory, give the memory the new space, and report what it gained.
 
-    Where the validation part is found no better than before, the memory keeps the space it has.
+    Where the validation split is found no better than before, the memory keeps the space it has.
 
     Heads on top of the frozen encoder's features are fitted in closed form (canonical correlation
     analysis), beside the texts' vectors with vectors of their words. From there they are trained by

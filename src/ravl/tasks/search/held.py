@@ -47,7 +47,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One held-out part.
+    """One held-out split.
 
     Args:
         chosen: its pictures' positions among the pairs' pictures, (n,).

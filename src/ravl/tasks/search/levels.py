@@ -28,7 +28,7 @@ class Levels:
     """What was fitted.
 
     Args:
-        chosen: the encoder of the level that is best on the validation part.
+        chosen: the encoder of the level that is best on the validation split.
         material: that it takes: without wide features where they gain nothing.
         name: of this level.
         recalls: validation R@10, mean of both directions, of each level.
@@ -52,7 +52,7 @@ def fit_levels(
     settings: RetrieverSettings,
     show: bool | None,
 ) -> Levels:
-    """Fit the levels that the settings ask for, and choose on the validation part.
+    """Fit the levels that the settings ask for, and choose on the validation split.
 
     Args:
         material: pairs and all that is computed of them.

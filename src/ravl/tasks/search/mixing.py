@@ -1,4 +1,4 @@
-"""How much of the base encoder a trained text keeps: chosen on the validation part."""
+"""How much of the base encoder a trained text keeps: chosen on the validation split."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def best_text_share(pairs: Pairs, chosen: Ints, train: Ints, trained: TrainedEnc
 
     Args:
         pairs: of the memory.
-        chosen, train: pictures of the validation and of the training part.
+        chosen, train: pictures of the validation and of the training split.
         trained: whose share of the trained part in pictures is as it should be; 1 leaves nothing
             to keep.
     """

@@ -41,7 +41,7 @@ def write_report(
         ),
         ("level", _levels(report)),
         ("training", f"{report.seconds:.0f} s, {len(report.curve)} epochs, loss {settings.loss}"),
-        ("hubness correction", f"{report.hubness:g}, chosen on the validation part"),
+        ("hubness correction", f"{report.hubness:g}, chosen on the validation split"),
     ]
     tables = [
         Table(
@@ -75,11 +75,11 @@ def write_report(
 
 def _levels(report: RetrieverReport) -> str:
     found = ", ".join(f"{name} {100 * recall:.1f} %" for name, recall in report.levels.items())
-    return f"{report.level}; R@10 of the validation part, mean of both directions: {found}"
+    return f"{report.level}; R@10 of the validation split, mean of both directions: {found}"
 
 
 def _kept(report: RetrieverReport) -> str:
-    return "" if report.adopted else " (as before: training gained nothing on the validation part)"
+    return "" if report.adopted else " (as before: training gained nothing on the validation split)"
 
 
 def _lines(

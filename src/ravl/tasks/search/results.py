@@ -16,11 +16,11 @@ class RetrieverReport:
     Args:
         out: the run's folder, with ``encoder/``, ``metrics.json`` and ``report.html``.
         metrics: by direction, then ``before`` and ``after`` and ``difference``, then metric.
-        hubness: the strength of hubness correction that was best on the validation part.
+        hubness: the strength of hubness correction that was best on the validation split.
         seconds: of training, without the first look at texts and without re-embedding.
         adopted: whether the memory has the new space: only if validation was better with it.
         curve: validation R@10 (mean of both directions) after each epoch, with the seconds.
-        level: the one that was chosen on the validation part, ``cca`` or ``contrastive``.
+        level: the one that was chosen on the validation split, ``cca`` or ``contrastive``.
         levels: validation R@10 (mean of both directions) of each.
     """
 

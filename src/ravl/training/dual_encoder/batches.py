@@ -24,7 +24,7 @@ class PairData(Dataset[Batch]):
     """Pairs as batches of tensors; an item is a position among the pairs.
 
     Args:
-        material: of which the training part is used.
+        material: of which the training split is used.
         order: that knows the epoch.
         seed: of the views of pictures and texts.
     """

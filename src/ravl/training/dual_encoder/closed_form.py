@@ -1,4 +1,4 @@
-"""The heads of a dual encoder in closed form; the validation part chooses how smooth they are."""
+"""The heads of a dual encoder in closed form; the validation split chooses how smooth they are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ClosedForm:
     Args:
         heads: for pictures and for texts.
         ridges: of pictures and of texts, in mean variances of a feature.
-        recall: of the validation part, :func:`ravl.evaluation.early_recall`.
+        recall: of the validation split, :func:`ravl.evaluation.early_recall`.
     """
 
     heads: tuple[Head, Head]
@@ -35,7 +35,7 @@ class ClosedForm:
 def closed_form(
     pairs: Pairs, seen: Array, read: Array, train: Ints, validation: Ints, dimension: int
 ) -> ClosedForm:
-    """Fit the heads, with the ridges that are best on the validation part.
+    """Fit the heads, with the ridges that are best on the validation split.
 
     Args:
         pairs: n pictures and m texts.

@@ -31,7 +31,7 @@ class TrainableHead(nn.Module):
     """Features (b, F) to unit vectors (b, d); becomes a :class:`ravl.encoders.trained.Head`.
 
     Args:
-        features: of the training part, (n, F), from which it learns mean and spread; or the linear
+        features: of the training split, (n, F), from which it learns mean and spread; or the linear
             head that it begins as.
         settings: dimension, hidden size, dropout.
     """

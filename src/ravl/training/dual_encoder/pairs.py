@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 LABEL = "a photo of {}"  # as texts for rows that have a label, but no text
 TAGS = "a photo of {}"
 FEWEST = 8  # pictures with texts, below which nothing can be learned or measured
-LARGEST = 1000  # pictures of a held-out part that is drawn by chance
+LARGEST = 1000  # pictures of a held-out split that is drawn by chance
 
 
 @dataclass(frozen=True, slots=True)

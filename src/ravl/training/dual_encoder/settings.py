@@ -22,10 +22,10 @@ class RetrieverSettings(LoopSettings):
 
     Args:
         model: cca (canonical correlation analysis, a closed form: seconds), contrastive (trained
-            from there), or auto for the simplest that is best on the validation part.
+            from there), or auto for the simplest that is best on the validation split.
         wide: also look at pictures with inner layers and a second network, and at texts with inner
             layers, where the encoder has such features and no network is tuned; kept where the
-            validation part is clearly better with them. False: no picture is decoded again.
+            validation split is clearly better with them. False: no picture is decoded again.
         words: dimensions of the word vectors beside those of the text network; 0 for none.
         loss: infonce (symmetric, van den Oord et al. 2018; CLIP) or sigmoid (SigLIP).
         dropout: of the heads' inputs.

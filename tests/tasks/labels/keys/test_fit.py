@@ -34,7 +34,7 @@ def trained(memory: Memory, out: Path, task: str = "classify", **options: Any) -
 
 
 def decide(monkeypatch: pytest.MonkeyPatch, adopted: bool) -> None:
-    """Epochs are better on the validation part, and so is the fit, or not."""
+    """Epochs are better on the validation split, and so is the fit, or not."""
     values = iter(np.linspace(1, 0, 100))
     monkeypatch.setattr(learned_keys_ground, "held_surprise", lambda *_: float(next(values)))
     from ravl.tasks.labels.keys import fit as learned_keys_fit

@@ -99,7 +99,7 @@ def _among(preferred: Preferences, rows: NDArray[np.bool_], examples: Ints) -> P
 
 
 def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) -> float:
-    """How unlikely the validation part is, answered as keys learn to answer."""
+    """How unlikely the validation split is, answered as keys learn to answer."""
     datastore = searching(lesson.datastore, keys)
     part = data.validation
     k = min(DEEPEST, len(datastore))

@@ -27,7 +27,7 @@ class Variant:
         data: that it stands on.
         levels: predictors by name.
         chosen: the level that answers.
-        score: on the validation part: its primary metric less a tenth of the log loss.
+        score: on the validation split: its primary metric less a tenth of the log loss.
     """
 
     data: FitData
@@ -64,7 +64,7 @@ class Joint:
 def fit_jointly(
     plain: FitData, data: FitData, fitted: Fitted, ladder: LevelFitter
 ) -> tuple[FitData, Fitted]:
-    """Learn keys, fit all levels with them, and keep what is better on the validation part.
+    """Learn keys, fit all levels with them, and keep what is better on the validation split.
 
     Args:
         plain: the data with frozen keys, where training starts.
@@ -112,7 +112,7 @@ def fit_jointly(
 
 
 def variant(data: FitData, fitted: Fitted) -> Variant:
-    """A fit with its score on the validation part."""
+    """A fit with its score on the validation split."""
     best, task = fitted.levels[fitted.chosen], data.task
     answers = validation_answers(data, best, fitted.chosen == "vote")
     names = answers.names if task.exclusive else data.labels

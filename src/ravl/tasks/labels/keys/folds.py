@@ -1,4 +1,4 @@
-"""The training part of a fit as keys see it that have not seen its labels.
+"""The training split of a fit as keys see it that have not seen its labels.
 
 Keys that were learned from an example's label find others of that label all too well. So the
 training examples of each fold are looked up by keys that were learned on the other folds, among the
@@ -32,7 +32,7 @@ def training_by_folds(
     learn: LearnKeys,
     labels: Array | None = None,
 ) -> Split:
-    """The training part, each fold looked up by keys of the others.
+    """The training split, each fold looked up by keys of the others.
 
     Args:
         data: to fit on.

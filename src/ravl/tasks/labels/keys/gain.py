@@ -1,4 +1,4 @@
-"""What training the retriever gained on the test part, beside frozen keys, and what it cost."""
+"""What training the retriever gained on the test split, beside frozen keys, and what it cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAIRS = (("vote_learned", "vote_frozen"), ("with_retrieval_learned", "with_retri
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """Scores on the test part with frozen and with learned keys.
+    """Scores on the test split with frozen and with learned keys.
 
     Args:
         joint: what was fitted.
@@ -60,19 +60,19 @@ class Gain:
         if self.joint.learned is None:
             return (
                 "The retriever was trained, but no epoch found better neighbours for the "
-                "validation part; the run keeps the frozen keys."
+                "validation split; the run keeps the frozen keys."
             )
         if not self.joint.adopted:
             return (
-                "The retriever was trained, but its answers to the validation part were no "
+                "The retriever was trained, but its answers to the validation split were no "
                 "better; the run keeps the frozen keys."
             )
         return "The run finds neighbours by keys that were trained with the task."
 
     def curves(self) -> list[Curves]:
-        """How unlikely the validation part was after each epoch, 0 for the frozen keys."""
+        """How unlikely the validation split was after each epoch, 0 for the frozen keys."""
         points = [(float(i), value) for i, (_, value) in enumerate(self.joint.curve)]
-        title = "Log loss of the validation part, answered by neighbours while keys learn"
+        title = "Log loss of the validation split, answered by neighbours while keys learn"
         return [Curves(title, "epoch", False, [Series("learned keys", points)])] if points else []
 
     def table(self, task: Measured) -> ScoreTable | None:
@@ -91,7 +91,7 @@ class Gain:
 
 
 def measure_gain(joint: Joint) -> Gain:
-    """Answer the test part with frozen and with learned keys, and compare."""
+    """Answer the test split with frozen and with learned keys, and compare."""
     learned, frozen = joint.learned, joint.frozen
     if learned is None:
         return Gain(joint)
@@ -131,7 +131,7 @@ def measure_gain(joint: Joint) -> Gain:
 
 
 def _answers(fit: Variant, level: str, names: int) -> Array:
-    """Probabilities of the test part, (n, C')."""
+    """Probabilities of the test split, (n, C')."""
     data, predictor = fit.data, fit.levels[level]
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, predictor.spread)
     evidence = predictor.evidence(label_matrix, data.memory)

@@ -32,7 +32,7 @@ def whitened_data(data: FitData) -> FitData | None:
     """The data as whitened keys search it; None where that cannot be.
 
     Keys must be of pictures alone, the examples more than a few, and the neighbours not reranked.
-    The shrinkage is that by which class means answer the validation part best.
+    The shrinkage is that by which class means answer the validation split best.
     """
     if data.settings.whiten == "no" or data.settings.propagate_labels == "yes":
         return None
@@ -64,7 +64,7 @@ def whitened_data(data: FitData) -> FitData | None:
 
 
 def with_scores(data: FitData, side: Split, labels: Array) -> Split:
-    """A part with the scores of the class means of the data's memory.
+    """A split with the scores of the class means of the data's memory.
 
     Args:
         data: whose keys and rows count.
@@ -77,7 +77,7 @@ def with_scores(data: FitData, side: Split, labels: Array) -> Split:
 def _scores(
     data: FitData, datastore: Datastore, keys: KeyProjection, side: Split, labels: Array
 ) -> tuple[Array, KeySums]:
-    """Scores (n, C) of the examples of a part, and the sums that they are made of."""
+    """Scores (n, C) of the examples of a split, and the sums that they are made of."""
     own = datastore.showing_each(side.examples.shown)
     sums, looked = KeySums.of(datastore.keys, labels), keys(side.queries.features)
 
@@ -88,7 +88,7 @@ def _scores(
 
 
 def _held_loss(data: FitData, keys: KeyProjection, labels: Array) -> float:
-    """Log loss of the validation part, answered by class means with some keys."""
+    """Log loss of the validation split, answered by class means with some keys."""
     side, exclusive = data.validation, data.task.exclusive
     scores, sums = _scores(data, searching(data.datastore, keys), keys, side, labels)
     means = ClassMeans.fit(scores, side.targets, sums.counts, sums.rows, exclusive)
