@@ -14,7 +14,7 @@ import pytest
 from ravl.errors import RavlError
 from ravl.memory import Memory
 from ravl.refitting.log import read_log
-from ravl.refitting.memory_changes import known_parts
+from ravl.refitting.memory_changes import known_splits
 from ravl.refitting.versions import rollback
 from ravl.runs.drift_reference import read_reference
 from ravl.runs.run import open_run
@@ -56,7 +56,7 @@ DOORS: tuple[Callable[[Path, Memory], object], ...] = (
     lambda run, memory: push(run, run / "pushed", progress=False),
     lambda run, memory: read_reference(run),
     lambda run, memory: read_log(run),
-    lambda run, memory: known_parts(open_run(run), memory),
+    lambda run, memory: known_splits(open_run(run), memory),
     lambda run, memory: kept_settings(registry.of_run(open_run(run)), run / "settings.yaml"),
     lambda run, memory: rollback(run),
 )

@@ -10,7 +10,7 @@ from ravl.errors import DataError
 from ravl.forgetting.marks import Wanted
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
-from ravl.refitting.memory_changes import known_parts
+from ravl.refitting.memory_changes import known_splits
 from ravl.refitting.versions import versions
 from ravl.runs.run import HISTORY, RUN, open_run
 from ravl.training.refit_plan import SPLIT_FILE
@@ -50,7 +50,7 @@ def find_learned(memory: Memory, wanted: Sequence[Wanted], run: Path) -> list[Le
     found = []
     for place in (run, *(run / HISTORY / str(n) for n in versions(run))):
         opened = open_run(place, verify=False)
-        parts = known_parts(opened, memory)
+        splits = known_splits(opened, memory)
         for id, hash in _named(opened.folder / SPLIT_FILE):
             for one in wanted:
                 if id in one.ids or hash in one.hashes:
@@ -58,7 +58,7 @@ def find_learned(memory: Memory, wanted: Sequence[Wanted], run: Path) -> list[Le
                     one.hashes.add(hash)
         known: dict[str, int] = {}
         for one in wanted:
-            numbers = [parts[hash] for hash in one.hashes if hash in parts]
+            numbers = [splits[hash] for hash in one.hashes if hash in splits]
             if numbers:
                 known[one.name] = min(numbers)
         learned = [name for name, number in known.items() if SPLIT_NAMES[number] != "test"]

@@ -79,7 +79,7 @@ class MemoryChanges:
         }
 
 
-def known_parts(run: Run, memory: Memory) -> dict[str, int]:
+def known_splits(run: Run, memory: Memory) -> dict[str, int]:
     """The split of each picture that the run knows, by the hash of its file.
 
     Raises:
@@ -150,7 +150,7 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
     run, memory, hooks = champion.run, champion.model.memory, champion.hooks
     version = memory.version
     examples = read_labelled(source, memory, hooks.says)
-    known = known_parts(run, memory)
+    known = known_splits(run, memory)
     touched = _touched(champion)
     split_of = np.array([known.get(row.hash or "", NEW) for row in examples.rows], np.int64)
     if source is not memory and touched is not None:  # what the table did not name stays out

@@ -237,7 +237,7 @@ class LabelSource:
         counts[places[there]] = found.counts[there]
 
         def sums() -> KeySums:
-            own = self._sums.at(view).of(places, len(names), counts)
+            own = self._sums.at(view).at(places, len(names))
             return own if spread is None else own + spread.sums.at(spread.places(names), len(names))
 
         if spread is None:

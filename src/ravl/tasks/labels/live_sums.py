@@ -36,18 +36,11 @@ class RowSums:
     total: NDArray[np.float64]
     rows: float
 
-    def of(self, places: Ints, width: int, counts: NDArray[np.floating]) -> KeySums:
-        """By the names of a label matrix.
-
-        Args:
-            places: its column of each name, (V,), -1 for none.
-            width: its number of columns, C'.
-            counts: how often it has each of them, (C',).
-        """
-        there = places >= 0
-        sums = np.zeros((width, len(self.total)))
-        sums[places[there]] = self.sums[: len(places)][there]
-        return KeySums(sums, counts.astype(np.float64), self.total, self.rows)
+    def at(self, places: Ints, width: int) -> KeySums:
+        """By the names of a label matrix, see :meth:`ravl.models.class_means.KeySums.at`."""
+        known = len(places)
+        counts = self.labels.counts[:known].astype(np.float64)
+        return KeySums(self.sums[:known], counts, self.total, self.rows).at(places, width)
 
 
 class LabelSums(Followed[RowSums]):
