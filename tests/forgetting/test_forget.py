@@ -241,6 +241,14 @@ def test_questions_in_the_cache_are_forgotten(memory: Memory) -> None:
     assert not file.exists()
 
 
+def test_what_was_fitted_to_a_memory_is_forgotten(memory: Memory) -> None:
+    file = cache_dir("fitted") / "0123.npz"
+    file.write_bytes(b"class means")
+    assert str(file) in [str(place) for place, _ in elsewhere(memory.folder)]
+    forget(memory, [ID])
+    assert not file.exists()
+
+
 def test_what_killed_processes_have_left_is_named(memory: Memory, tmp_path: Path) -> None:
     copy = memory.folder / f".{memory.path.name}.at-3-0a1b2c3d"
     memory.store.copy_to(copy)

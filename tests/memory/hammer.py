@@ -28,7 +28,7 @@ import numpy as np
 
 from ravl.data import QA, Example
 from ravl.data.pictures import content_hash
-from ravl.encoders.base import Array
+from ravl.encoders.base import SIDES, Array, Side
 from ravl.errors import EncoderMismatchError, RavlError, RowNotFoundError
 from ravl.memory import Memory
 from ravl.memory.adding import add_rows
@@ -254,7 +254,7 @@ class SlowEncoder(ColourEncoder):
         return super().embed_texts(texts)
 
 
-def find_encoder(self: Collection, space: Space) -> SlowEncoder:
+def find_encoder(self: Collection, space: Space, sides: Sequence[Side] = SIDES) -> SlowEncoder:
     """In place of ``Collection._find_encoder``."""
     found = find_colour_encoder(self, space)
     assert isinstance(found, ColourEncoder)

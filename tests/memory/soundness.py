@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
 
 from ravl.encoders import Encoder
+from ravl.encoders.base import SIDES, Side
 from ravl.errors import PictureError
 from ravl.memory import Memory
 from ravl.store.collection import Collection
@@ -41,7 +43,7 @@ def is_sound(memory: Memory) -> None:
             assert number in [each for each, _ in found]
 
 
-def find_colour_encoder(self: Collection, space: Space) -> Encoder:
+def find_colour_encoder(self: Collection, space: Space, sides: Sequence[Side] = SIDES) -> Encoder:
     """The encoder of a space, known by its turn, or trained on top of a known one.
 
     In place of ``Collection._find_encoder``.

@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.retrieval.key_projection import DIRECTIONS, KeyProjection, power_of, signed_power
+from ravl.retrieval.key_projection import (
+    DIRECTIONS,
+    KeyProjection,
+    Principal,
+    power_of,
+    signed_power,
+)
 
 
 @pytest.fixture
@@ -67,3 +73,17 @@ def test_turned_keys_are_the_same_by_the_identity_and_others_by_a_matrix(feature
     np.testing.assert_allclose(found(features), expected, atol=1e-5)
     again = KeyProjection.from_arrays(found.arrays())
     np.testing.assert_array_equal(again(features), found(features))
+
+
+def test_principal_directions_are_found_once_for_keys_of_any_width():
+    features = np.random.default_rng(0).normal(size=(700, 600)).astype(np.float32)
+    principal = Principal.of(features)
+    for directions in (256, 512):
+        made, anew = principal.keys(directions), KeyProjection.of(features, directions)
+        np.testing.assert_array_equal(made.directions, anew.directions)
+        np.testing.assert_array_equal(made.mean, anew.mean)
+    few = Principal.of(features[:, :300])
+    np.testing.assert_array_equal(few.keys(512).directions, np.eye(300))
+    again = Principal.of_kept(principal.kept())
+    np.testing.assert_array_equal(again.axes, principal.axes)
+    assert again.power == principal.power

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from ravl.untrusted import damage_of, parse_json
 
 Array = NDArray[np.float32]
 Numbers = NDArray[Any]  # an array of any type
+
+Side = Literal["pictures", "texts"]  # each has its own network
+SIDES: tuple[Side, ...] = ("pictures", "texts")
 
 PROBE_TEXT = "a red checked shirt on a wooden table, 木桌上的红格子衬衫"
 TRAINED = "trained:"  # prefix of the names of trained encoders
@@ -131,9 +134,16 @@ class Encoder(ABC):
         """False for a text in an unknown language; it can then only be found by words."""
         return True
 
-    def is_compatible(self, vectors: Fingerprint) -> bool:
-        """True if vectors with this fingerprint can be compared with vectors of this encoder."""
-        return vectors.matches(self.fingerprint)
+    def is_compatible(self, vectors: Fingerprint, sides: Sequence[Side] = SIDES) -> bool:
+        """True if vectors with this fingerprint can be compared with vectors of this encoder.
+
+        Args:
+            vectors: the fingerprint of their encoder.
+            sides: what will be encoded; only the networks of these are loaded and compared.
+        """
+        if "pictures" in sides and not _same(vectors.picture, self._picture_probe[1]):
+            return False
+        return "texts" not in sides or _same(vectors.text, self._text_probe)
 
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
         """RGB pictures (n) -> vectors of the shared space (n, d), L2-normalised."""
@@ -154,13 +164,19 @@ class Encoder(ABC):
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """The output of this encoder on a fixed picture and text; costs one small batch."""
+        features, picture = self._picture_probe
+        return Fingerprint(self.spec, features, picture, self._text_probe)
+
+    @cached_property
+    def _picture_probe(self) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        """Features and vector of a fixed picture."""
         features, vectors = self.encode_prepared([self.prepare(probe_picture())])
-        return Fingerprint(
-            spec=self.spec,
-            features=features[0].astype(np.float16),
-            picture=vectors[0].astype(np.float16),
-            text=self.embed_texts([PROBE_TEXT])[0].astype(np.float16),
-        )
+        return features[0].astype(np.float16), vectors[0].astype(np.float16)
+
+    @cached_property
+    def _text_probe(self) -> NDArray[np.float16]:
+        vector: NDArray[np.float16] = self.embed_texts([PROBE_TEXT])[0].astype(np.float16)
+        return vector
 
 
 @dataclass(frozen=True, eq=False)

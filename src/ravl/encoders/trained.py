@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ravl.encoders.base import TRAINED, Array, Encoder, Fingerprint
+from ravl.encoders.base import SIDES, TRAINED, Array, Encoder, Fingerprint, Side
 from ravl.encoders.heads import Head
 from ravl.encoders.trained_files import (
     AGAIN,
@@ -166,7 +166,11 @@ class TrainedEncoder(Encoder):
         """False for a text in a language that the base does not know."""
         return self.base.supports_language(text)
 
-    def is_compatible(self, vectors: Fingerprint) -> bool:
+    def is_compatible(
+        self,
+        vectors: Fingerprint,
+        sides: Sequence[Side] = SIDES,  # noqa: ARG002 (all have the name)
+    ) -> bool:
         """Compare by name, which is unique: no tower must be loaded."""
         return vectors.spec == self.spec
 

@@ -15,6 +15,7 @@ from ravl.forgetting.learned import Learned, find_learned, runs_in
 from ravl.forgetting.marks import Wanted, marks_of, of_file, said_by
 from ravl.forgetting.scan import Trace
 from ravl.json_types import JsonObject
+from ravl.kept import forget_fitted
 from ravl.memory import Memory
 from ravl.memory.compacting import is_cut_off
 from ravl.memory.moves import holds
@@ -123,6 +124,7 @@ def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
     feedback = _forget_feedback(memory, wanted)
     for file in cache_dir("questions").glob("*"):
         file.unlink(missing_ok=True)
+    forget_fitted()
     for place in (None, memory.folder):  # copies that killed commands have left
         remove_abandoned(place)
     deleted = memory.forget(ids)

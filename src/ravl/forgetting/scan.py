@@ -16,6 +16,7 @@ from ravl.files.scratch import PREFIX
 from ravl.forgetting.kinds import MARKS, UNKNOWN, kind_beside, kind_in_run
 from ravl.forgetting.marks import Mark
 from ravl.json_types import JsonObject
+from ravl.kept import kept_files
 
 DEPTH = 3  # folders below that of a memory in which runs are looked for
 WEIGHTS = (".safetensors", ".onnx")  # words in them are chance
@@ -130,12 +131,12 @@ def beside(memory: Path) -> list[Path]:
 
 
 def elsewhere(beside: Path) -> Iterator[tuple[Path, str]]:
-    """Vectors of questions in ravl's cache, and temporary files that a killed process has left.
+    """Vectors and fits in ravl's cache, and temporary files that a killed process has left.
 
     Args:
         beside: the folder of the memory.
     """
-    for file in sorted(cache_dir("questions").glob("*")):
+    for file in [*sorted(cache_dir("questions").glob("*")), *kept_files()]:
         yield file, "Delete the file; ravl makes it again."
     temporary = Path(tempfile.gettempdir())
     scratch = [*temporary.glob(f"{PREFIX}*"), *beside.glob(f"{PREFIX}*")]

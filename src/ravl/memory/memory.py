@@ -11,7 +11,7 @@ from typing import Any, Literal, Unpack, overload
 
 from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder
-from ravl.encoders.base import Array
+from ravl.encoders.base import SIDES, Array
 from ravl.errors import DataError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import compacting, exchange, reembedding, syncing, trash
 from ravl.memory.compacting import CompactReport, compact
@@ -326,7 +326,8 @@ class Memory(Collection):
             self._offered.append(network)  # other threads may meet its space before we return
         report = reembedding.reembed(self, network, progress, known)
         with self._lock, self.snapshot():
-            self._encoders[self.store.spaces.state().space] = network
+            number = self.store.spaces.state().space
+            self._encoders[number], self._compared[number] = network, set(SIDES)
         return report
 
     @overload

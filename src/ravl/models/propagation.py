@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
+from ravl.threads import one_blas_thread
 
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 STEPS = 12  # of the expectation maximisation
@@ -87,7 +88,8 @@ class _Classes:
         middle = weights @ x / total
         means = (shares.T @ x + PRIOR * middle) / (counts + PRIOR)[:, None]
         covariance = (x * weights[:, None]).T @ x - (means.T * counts) @ means
-        variances, axes = np.linalg.eigh(covariance / total)
+        with one_blas_thread():  # threads make it slower
+            variances, axes = np.linalg.eigh(covariance / total)
         variances = np.maximum(variances, 0)
         drawn = (1 - SHRINKAGE) * variances + SHRINKAGE * variances.mean()
         self._white = (axes / np.sqrt(np.maximum(drawn, TINY))).astype(np.float32)

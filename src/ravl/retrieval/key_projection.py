@@ -14,10 +14,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array, normalise
+from ravl.kept import Fitted
+from ravl.threads import one_blas_thread
 
 DIRECTIONS = 256  # kept of the features' principal directions
+WIDEST = 512  # the most that are asked for
 SAMPLE = 20_000  # pictures that the directions are found on
 FLOOR = 1e-3  # of the features' spread; a feature that never varies tells nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Principal:
+    """Principal directions of pictures' features, of which keys take as many as they need.
+
+    Args:
+        power: that the features are raised to, see :class:`KeyProjection`.
+        mean: of the features so raised, (F,).
+        axes: the directions, those with the most variance first, (F, d).
+    """
+
+    power: float
+    mean: Array
+    axes: Array
+
+    @classmethod
+    def of(cls, features: Array, fewest: int = DIRECTIONS, most: int = WIDEST) -> Principal:
+        """From the features (n, F) of the pictures that will be searched.
+
+        Args:
+            features: of the pictures.
+            fewest, most: directions that will be asked for.
+        """
+        power = power_of(features)
+        x = signed_power(features[:: max(1, len(features) // SAMPLE)], power)
+        mean = x.mean(0)
+        if x.shape[1] <= fewest:
+            return cls(power, mean, np.eye(x.shape[1], dtype=np.float32))
+        centred = x - mean
+        with one_blas_thread():  # threads make it slower
+            _, vectors = np.linalg.eigh(centred.T @ centred)  # ascending
+        return cls(power, mean, np.ascontiguousarray(vectors[:, : -most - 1 : -1]))
+
+    def keys(self, directions: int = DIRECTIONS) -> KeyProjection:
+        """Keys of so many directions; of all features where these are fewer."""
+        width = len(self.mean)
+        if width <= directions:
+            return KeyProjection(self.power, self.mean, np.eye(width, dtype=np.float32))
+        axes = np.ascontiguousarray(self.axes[:, :directions])
+        return KeyProjection(self.power, self.mean, axes)
+
+    def kept(self) -> Fitted:
+        """For :func:`ravl.kept.fitted`."""
+        return Fitted({"mean": self.mean, "axes": self.axes}, {"power": self.power})
+
+    @classmethod
+    def of_kept(cls, found: Fitted) -> Principal:
+        """The inverse of :meth:`kept`."""
+        mean, axes = (found.arrays[name].astype(np.float32) for name in ("mean", "axes"))
+        return cls(float(found.record["power"]), mean, axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +97,7 @@ class KeyProjection:
             features: of the pictures.
             directions: that are kept at most.
         """
-        power = power_of(features)
-        x = signed_power(features[:: max(1, len(features) // SAMPLE)], power)
-        mean = x.mean(0)
-        if x.shape[1] <= directions:
-            return cls(power, mean, np.eye(x.shape[1], dtype=np.float32))
-        centred = x - mean
-        _, vectors = np.linalg.eigh(centred.T @ centred)  # ascending
-        return cls(power, mean, np.ascontiguousarray(vectors[:, : -directions - 1 : -1]))
+        return Principal.of(features, directions, directions).keys(directions)
 
     def __call__(self, features: Array) -> Array:
         """Features (n, F) -> keys (n, d), L2-normalised."""

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.kept import fitted
+from ravl.retrieval.key_projection import SAMPLE, Principal
 from ravl.store.blocks import BlockList, Blocks, Edit, Ints
 from ravl.store.collection import Collection
 from ravl.store.following import Moment, all_features, features_of
@@ -81,6 +83,13 @@ class View:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Principal directions of the features, from an even sample; no other row is read."""
+        some = self.features[np.arange(0, len(self), max(1, len(self) // SAMPLE))]
+        made = fitted(len(some), ("principal", some), lambda: Principal.of(some).kept())
+        return Principal.of_kept(made)
 
     @cached_property
     def groups(self) -> Ints:

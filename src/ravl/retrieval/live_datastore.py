@@ -10,7 +10,7 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Datastore, Ints
-from ravl.retrieval.key_projection import DIRECTIONS, SAMPLE, KeyProjection
+from ravl.retrieval.key_projection import DIRECTIONS, KeyProjection
 from ravl.retrieval.live import Followed, Live, View
 from ravl.store.blocks import SIZE, Blocks, Edit
 from ravl.store.top_k import top_k
@@ -108,9 +108,8 @@ class MemoryProjection(Followed[KeyProjection]):
 
 
 def projection_of(view: View, directions: int = DIRECTIONS) -> KeyProjection:
-    """The projection of a view's features, from an even sample; none of the others is read."""
-    sample = np.arange(0, len(view), max(1, len(view) // SAMPLE))
-    return KeyProjection.of(view.features[sample], directions)
+    """The projection of a view's features, see :attr:`View.principal`."""
+    return view.principal.keys(directions)
 
 
 def substantial(edit: Edit, count: int) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 from ravl.data import pictures
 from ravl.data.pictures import Picture
 from ravl.data.text import nfc
-from ravl.encoders.base import Array, Encoder, normalise
+from ravl.encoders.base import Array, Encoder, Side, normalise
 from ravl.errors import PictureError, QueryError
 from ravl.store.collection import Collection
 from ravl.store.vectors import Vectors
@@ -65,9 +65,13 @@ def embed_queries(
     For a query with both, each part is divided by the spread of its scores over the memory, so
     that ``weight`` means what it says.
     """
-    encoder = memory.encoder
     texts = [nfc(q.text) for q in queries if q.text is not None]
     seen = [q for q in queries if q.pictured]
+    asked: dict[Side, bool] = {
+        "texts": bool(texts),
+        "pictures": any(q.image is not None for q in seen),
+    }
+    encoder = memory.encoder_for(*(side for side in asked if asked[side]))
     of_text = iter(encoder.embed_texts(texts))
     features, pictures = _see_pictures(memory, encoder, seen)
     of_picture = iter(pictures)

@@ -133,7 +133,7 @@ class Retriever:
 
     def _opened(self, queries: Sequence[Query]) -> list[Query | PictureError]:
         """Queries with their pictures opened."""
-        size = self._memory.encoder.picture_size
+        size = self._memory.encoder_for().picture_size
         opened: list[Query | PictureError] = []
         for query in queries:
             try:

@@ -136,7 +136,7 @@ class Search:
             if (
                 by_words
                 and not query.pictured
-                and not self._memory.encoder.supports_language(query.text)
+                and not self._memory.encoder_for().supports_language(query.text)
             ):
                 rankings = {"keywords": by_words}
             # Beside a picture the text counts by its weight: not at all at 0, alone at 1.

@@ -76,12 +76,7 @@ class Run:
     def arrays(self) -> dict[str, dict[str, Array]]:
         """Arrays of each part of the predictor, by the part's name."""
         file = self.folder / ARRAYS
-        flat = read_arrays(file, str(file), AGAIN)
-        parts: dict[str, dict[str, Array]] = {}
-        for name, array in flat.items():
-            part, _, inner = name.partition(".")
-            parts.setdefault(part, {})[inner] = array
-        return parts
+        return by_part(read_arrays(file, str(file), AGAIN))
 
     def check(self, memory: Memory, exact: bool) -> None:
         """Refuse a memory whose pictures were looked at by another network than at fitting time.
@@ -240,6 +235,15 @@ def write_run(folder: Path, record: JsonRecord, parts: Mapping[str, Mapping[str,
     full = {"format": FORMAT, **record, FILES: to_json(hashes_of_run(folder))}
     write_json(folder / RUN, full)
     return Run(folder, full)
+
+
+def by_part(flat: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+    """Arrays with names such as ``gate.prior``, by the first part of the name and by the rest."""
+    parts: dict[str, dict[str, Array]] = {}
+    for name, array in flat.items():
+        part, _, inner = name.partition(".")
+        parts.setdefault(part, {})[inner] = array
+    return parts
 
 
 def add_hashes(folder: Path) -> None:

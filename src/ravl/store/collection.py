@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from PIL import Image
 
 from ravl.data import Rejected, pictures
 from ravl.encoders import Encoder, load_encoder, loadable
-from ravl.encoders.base import Array
+from ravl.encoders.base import SIDES, Array, Side
 from ravl.errors import (
     EncoderMismatchError,
     MemoryExistsError,
@@ -43,6 +43,7 @@ class Collection:
         self.path = store.path
         self._offered = [encoder] if encoder is not None else []  # by the caller
         self._encoders: dict[int, Encoder] = {}  # by their space; a snapshot may see an older one
+        self._compared: dict[int, set[Side]] = {}  # with the space's fingerprint
         self._filters: dict[str, tuple[int, Positions]] = {}  # answers, and at which change
         self._lock = threading.RLock()
 
@@ -164,15 +165,31 @@ class Collection:
             EncoderError: it cannot be loaded.
             EncoderMismatchError: what is loaded under its name computes something else.
         """
+        return self.encoder_for(*SIDES)
+
+    def encoder_for(self, *sides: Side) -> Encoder:
+        """The same, for work on these sides only: the other network is not loaded to be compared.
+
+        Args:
+            *sides: ``"pictures"``, ``"texts"``, both, or none for what needs no network.
+
+        Raises:
+            EncoderError, EncoderMismatchError: as :attr:`encoder`.
+        """
         with self._lock, self.snapshot():
             number = self.store.spaces.state().space
             if number not in self._encoders:
-                found = self._find_encoder(self.store.spaces.current())
+                found = self._find_encoder(self.store.spaces.current(), sides)
                 self._encoders = {n: self._encoders[n] for n in [*self._encoders][-1:]}
                 self._encoders[number] = found
+                self._compared[number] = set(sides)
+            elif missing := [side for side in sides if side not in self._compared[number]]:
+                space = self.store.spaces.current()
+                self.check_encoder(self._encoders[number], space, missing)
+                self._compared[number].update(missing)
             return self._encoders[number]
 
-    def _find_encoder(self, space: Space) -> Encoder:
+    def _find_encoder(self, space: Space, sides: Sequence[Side]) -> Encoder:
         """The encoder of a space: one that the caller gave, or else the one that it names."""
         for offered in self._offered:
             if offered.is_compatible(space.fingerprint):
@@ -182,16 +199,16 @@ class Collection:
         else:
             state = self.store.spaces.encoder_state(space.number)
             encoder = space_encoder(space, state, found_in=f"The memory {self.path}")
-        self.check_encoder(encoder, space)
+        self.check_encoder(encoder, space, sides)
         return encoder
 
-    def check_encoder(self, encoder: Encoder, space: Space) -> None:
+    def check_encoder(self, encoder: Encoder, space: Space, sides: Sequence[Side] = SIDES) -> None:
         """Refuse an encoder whose vectors cannot be compared with the memory's.
 
         Raises:
             EncoderMismatchError: says what was found and how to re-embed.
         """
-        if not encoder.is_compatible(space.fingerprint):
+        if not encoder.is_compatible(space.fingerprint, sides):
             raise EncoderMismatchError(
                 f"The vectors in {self.path} were made by {space.fingerprint.spec!r} "
                 f"({space.fingerprint.digest}); {encoder.spec!r} as it is here computes others "

@@ -11,9 +11,17 @@ import pytest
 import ravl
 from ravl.data import Example
 from ravl.errors import DataError, QueryError
+from ravl.kept import forget_fitted
 from ravl.memory import Memory
+from ravl.models.class_means import KeySums
+from ravl.models.propagation import propagate
+from ravl.retrieval.datastore import Neighbours
+from ravl.retrieval.live_datastore import projection_of
+from ravl.store.top_k import top_k
 from ravl.tasks.labels import untrained
+from ravl.tasks.labels.calibrating import best_means
 from ravl.tasks.labels.evaluate import answer_examples
+from ravl.tasks.labels.keys.whitening import SHRINKAGES, Whitening
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.untrained import UntrainedLabels
 from ravl.training.examples import read_labelled
@@ -160,3 +168,98 @@ def test_labels_by_chance_are_not_propagated_into_confidence(empty):
     pipeline = UntrainedLabels("classify", empty)
     _, sure = answered(pipeline, examples_of(empty))
     assert sure < 0.75
+
+
+def slowly(plain: Any, found: Any, folds: Any, others: Any, view: Any) -> list[float]:
+    """The log loss of each predictor that is tried, every key made anew from the features."""
+    directions = projection_of(view, 512)
+    table, every = found.table, np.vstack([found.features, others])
+    labels = np.zeros((len(every), table.shape[1]), np.float32)
+    labels[: len(table)] = table
+
+    def loss(keys_of: Any, spread: bool) -> float:
+        features = every if spread else found.features
+        votes, scores = np.zeros_like(table), np.zeros_like(table)
+        for fold in folds:
+            rest, seen = np.setdiff1d(np.arange(len(features)), fold), labels.copy()
+            seen[fold] = 0
+            keys = keys_of(seen if spread else seen[: len(table)], rest)
+            shares, worth = seen[: len(features)], np.ones(len(features), np.float32)
+            if spread:
+                shares, worth = propagate(keys(features), seen)
+            known, looked = keys(features[rest]), keys(features[fold])
+            similar, places = top_k(known, looked, untrained.VOTE.k)
+            votes[fold] = untrained.VOTE(Neighbours(places, similar), shares[rest], worth[rest])
+            sums = KeySums.of(known, shares[rest] * worth[rest][:, None])
+            scores[fold] = sums.scores(looked, found.exclusive)
+        counts = table.sum(0)
+        if spread:
+            whole, worth = propagate(keys_of(labels, np.arange(len(every)))(every), labels)
+            counts = (whole * worth[:, None]).sum(0)
+        means = best_means(votes, scores, table, counts, float(counts.sum()), found.exclusive)
+        return untrained._with_gate(plain, found, means[2])[0]
+
+    def whitened(share: float) -> Any:
+        return lambda seen, rest: Whitening.of(
+            directions, found.features[rest], seen[rest]
+        ).with_shrinkage(share)
+
+    def by_all(seen: Any, _: Any) -> Any:
+        shares, worth = propagate(plain.keys(every), seen)
+        return Whitening.of(plain.keys, every, shares * worth[:, None]).with_shrinkage(
+            untrained.SHRINKAGE
+        )
+
+    tried = [loss(lambda *_: plain.keys, False), *(loss(whitened(s), False) for s in SHRINKAGES)]
+    if len(others):
+        tried += [loss(lambda *_: plain.keys, True), loss(by_all, True)]
+    return tried
+
+
+@pytest.mark.parametrize("labelled", [180, 60])
+def test_what_is_shared_between_tries_changes_nothing(empty, monkeypatch, labelled):
+    empty.add(clusters(180, labelled, noise=2.4))
+    given: list[Any] = []
+    judged: list[float] = []
+    best, gate = untrained._best, untrained._with_gate
+
+    def noted(*arguments):
+        found = gate(*arguments)
+        judged.append(found[0])
+        return found
+
+    def kept(*arguments):
+        given.extend(arguments)
+        with monkeypatch.context() as patch:
+            patch.setattr(untrained, "_with_gate", noted)
+            return best(*arguments)
+
+    monkeypatch.setattr(untrained, "_best", kept)
+    UntrainedLabels("classify", empty)
+    assert judged == pytest.approx(slowly(*given), abs=1e-5)
+    assert len(judged) == (4 if labelled == 180 else 6)
+
+
+def test_another_process_finds_what_was_fitted_until_a_row_changes(empty, monkeypatch):
+    empty.add(clusters(240, 240))
+    fits = []
+    best = untrained._best
+
+    def counted(*given):
+        fits.append(1)
+        return best(*given)
+
+    monkeypatch.setattr(untrained, "_best", counted)
+    forget_fitted()
+    looked = bytes_in(clusters(1, 1, seed=5)[0])
+    answers = []
+    for _ in range(2):
+        with Memory.open(empty.path, empty.encoder) as memory:
+            answers.append(ravl.load(memory).classify(looked))
+    assert len(fits) == 1
+    assert answers[0].scores == answers[1].scores
+    assert answers[0].confidence == answers[1].confidence
+    empty.update(next(iter(empty)).id, label="another")
+    with Memory.open(empty.path, empty.encoder) as memory:
+        ravl.load(memory).classify(looked)
+    assert len(fits) == 2

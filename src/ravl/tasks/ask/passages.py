@@ -59,13 +59,13 @@ class Passages:
     @classmethod
     def of_rows(cls, rows: Sequence[Row], base: Encoder) -> Passages | None:
         """Those of rows without a picture, read by an encoder; None where they have no text."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
         found = [
             (row, piece) for row in rows for text in row.texts for piece in split_passages(text)
         ]
         if not found:
             return None
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         owners, texts = [row for row, _ in found], [text for _, text in found]
         words = TfidfVectorizer(stop_words="english", sublinear_tf=True, token_pattern=WORD)
         try:

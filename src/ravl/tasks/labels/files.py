@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.json_types import JsonObject
+from ravl.json_types import JsonObject, JsonRecord
+from ravl.kept import Fitted
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.class_means import ClassMeans
 from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote
-from ravl.runs.run import AGAIN, FUSION, Run
+from ravl.runs.run import AGAIN, FUSION, Run, by_part
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.untrusted import damage_of
@@ -91,11 +94,17 @@ def _check(predictor: LabelPredictor) -> None:
 
 def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
     record, arrays = run.record, run.arrays()
-    task = targets.from_json(record)
-    reader = words = None
-    if record["reads_texts"] or (run.folder / FUSION).is_dir():
-        max_length = int(record.get("longest", 0))
-        reader, words = run.networks.reader(run.folder / FUSION, max_length)
+    predictor = _of(record, arrays, targets.from_json(record))
+    if not (record["reads_texts"] or (run.folder / FUSION).is_dir()):
+        return predictor
+    reader, words = run.networks.reader(run.folder / FUSION, int(record.get("longest", 0)))
+    return replace(predictor, reader=reader, words=words)
+
+
+def _of(
+    record: JsonRecord, arrays: Mapping[str, Mapping[str, Array]], task: LabelTargets
+) -> LabelPredictor:
+    """A predictor without the networks of a fusion model."""
     calibration, means = arrays.get("calibration"), record.get("means")
     return LabelPredictor(
         task=task,
@@ -106,8 +115,8 @@ def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
         gate=Gate.from_arrays(arrays["gate"]),
         vote_gate=Gate.from_arrays(arrays["ballot"]),
         head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,
-        reader=reader,
-        words=words,
+        reader=None,
+        words=None,
         alone=float(record["alone"]),
         spread=bool(record["spread"]),
         thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),
@@ -115,3 +124,15 @@ def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
         means=ClassMeans.from_json(means, task.exclusive) if means else None,
         means_weight=float(means["weight"]) if means else 0.0,
     )
+
+
+def kept(predictor: LabelPredictor) -> Fitted:
+    """A predictor of closed form, for :func:`ravl.kept.fitted`."""
+    parts = arrays_of(predictor, Path())  # it has no network that would be saved
+    flat = {f"{part}.{name}": array for part, its in parts.items() for name, array in its.items()}
+    return Fitted(flat, describe(predictor))
+
+
+def of_kept(found: Fitted, task: LabelTargets) -> LabelPredictor:
+    """The inverse of :func:`kept`."""
+    return _of(found.record, by_part(found.arrays), task)

@@ -120,7 +120,7 @@ class LabelPipeline:
     @step("encode")
     def look(self, pictures: Sequence[Picture | str]) -> Queries:
         """Features of pictures, by the memory's tower and by the run's own."""
-        encoder = self.memory.encoder
+        encoder = self.memory.encoder_for("pictures")
         opened = open_pictures(pictures, encoder.picture_size)
         prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size

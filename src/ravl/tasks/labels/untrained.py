@@ -9,13 +9,14 @@ when a fifth of the rows has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, normalise
 from ravl.errors import DataError
+from ravl.kept import fitted
 from ravl.memory import Memory
 from ravl.models.class_means import KeySums
 from ravl.models.held_out import log_loss, vote_gate
@@ -28,6 +29,7 @@ from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import MemoryProjection, projection_of, substantial
 from ravl.store.top_k import top_k
 from ravl.tasks.labels.calibrating import best_means, calibrated
+from ravl.tasks.labels.files import kept, of_kept
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, FEWEST, SHRINKAGES, Whitening
 from ravl.tasks.labels.live import LabelSource
 from ravl.tasks.labels.model import LabelPipeline
@@ -57,10 +59,6 @@ class Labelled:
     groups: Ints
     exclusive: bool
 
-    def take(self, rows: Ints) -> Labelled:
-        """Some of them."""
-        return Labelled(self.features[rows], self.table[rows], self.groups[rows], self.exclusive)
-
 
 def measured(
     view: View, said: RowLabels, plain_keys: KeyProjection, task: LabelTargets
@@ -87,90 +85,141 @@ def measured(
     folds = [fold for fold in fold_of_groups(found.groups, FOLDS, 0) if len(fold)]
     if len(some) < FEWEST or len(folds) < 2:
         return plain
-    keys = projection_of(view, DIRECTIONS)
-    splits = [(found.take(np.setdiff1d(np.arange(len(table)), fold)), fold) for fold in folds]
-    parts = [Whitening.of(keys, rest.features, rest.table) for rest, _ in splits]
-    whole = Whitening.of(keys, found.features, found.table)
-    tried = [_judged(plain, found, splits, [plain.keys] * len(splits))]
-    for shrinkage in SHRINKAGES:
-        by_fold = [part.with_shrinkage(shrinkage) for part in parts]
-        whitened = replace(plain, keys=whole.with_shrinkage(shrinkage))
-        tried.append(_judged(whitened, found, splits, by_fold))
     silent = np.flatnonzero(said.speaks == 0)
+    others = np.zeros((0, found.features.shape[1]), np.float32)
     if task.exclusive and len(silent) >= SPREAD_FROM * len(view):
         others = view.features[silent[:: -(-len(silent) // MOST)]]
-        every = np.vstack([found.features, others])
+    parts = (task, names, found.features, table, found.groups, others, plain_keys.directions)
+    return of_kept(
+        fitted(len(view), parts, lambda: kept(_best(plain, found, folds, others, view))), task
+    )
 
-        def whitened_by_all(table: Array) -> KeyProjection:
-            shares, worth = propagate(plain.keys(every), table)
-            return Whitening.of(keys, every, shares * worth[:, None]).with_shrinkage(SHRINKAGE)
 
-        for keys_of in (lambda _: plain.keys, whitened_by_all):
-            tried.append(_judged_spread(plain, keys_of, found, every, [f for _, f in splits]))
+def _best(
+    plain: LabelPredictor, found: Labelled, folds: Sequence[Ints], others: Array, view: View
+) -> LabelPredictor:
+    """The predictor with the least log loss out of fold.
+
+    Args:
+        plain: votes by keys that are not whitened.
+        found: the rows that say something.
+        folds: positions of those that are answered together.
+        others: features of rows without a label that labels are propagated to; none for not at all.
+        view: of the memory.
+    """
+    keys = projection_of(view, DIRECTIONS)
+    splits = [(np.setdiff1d(np.arange(len(found.table)), fold), fold) for fold in folds]
+    x = keys.project(found.features)
+    by_fold = [Whitening.of_projected(keys, x[rest], found.table[rest]) for rest, _ in splits]
+    whole = Whitening.of_projected(keys, x, found.table)
+    own = plain.keys(found.features)
+    tried = [_judged(plain, found, splits, [own] * len(splits))]
+    for shrinkage in SHRINKAGES:
+        whitened = replace(plain, keys=whole.with_shrinkage(shrinkage))
+        rotated = (normalise(x @ part.matrix(shrinkage)) for part in by_fold)
+        tried.append(_judged(whitened, found, splits, rotated))
+    if len(others):
+        tried += _spread(plain, found, np.vstack([found.features, others]), folds)
     return min(tried, key=lambda each: each[0])[1]
 
 
 def _judged(
     plain: LabelPredictor,
     found: Labelled,
-    splits: Sequence[tuple[Labelled, Ints]],
-    keys: Sequence[KeyProjection],
+    splits: Sequence[tuple[Ints, Ints]],
+    keys: Iterable[Array],
 ) -> tuple[float, LabelPredictor]:
     """A predictor with the class means that are best out of fold, and its log loss there.
 
     Args:
         plain: the predictor, without means.
         found: the rows that say something.
-        splits: of each fold the rows that answer, and the positions of those that are answered.
-        keys: of each fold, which have not seen the labels of those that are answered.
+        splits: of each fold the positions of rows that answer, and of those that are answered.
+        keys: of all rows for each fold, (n, d), by a projection that has not seen the labels of
+            those that are answered.
     """
     votes, scores = np.zeros_like(found.table), np.zeros_like(found.table)
-    for (rest, fold), fold_keys in zip(splits, keys, strict=True):
-        looked, known = fold_keys(found.features[fold]), fold_keys(rest.features)
-        similarity, positions = top_k(known, looked, VOTE.k, None)
-        votes[fold] = VOTE(Neighbours(positions, similarity), rest.table)
-        scores[fold] = KeySums.of(known, rest.table).scores(looked, found.exclusive)
+    for (rest, fold), its in zip(splits, keys, strict=True):
+        similarity, positions = top_k(its[rest], its[fold], VOTE.k, None)
+        votes[fold] = VOTE(Neighbours(positions, similarity), found.table[rest])
+        scores[fold] = KeySums.of(its[rest], found.table[rest]).scores(its[fold], found.exclusive)
     counts, rows = found.table.sum(0), float(len(found.table))
     means, weight, votes = best_means(votes, scores, found.table, counts, rows, found.exclusive)
     return _with_gate(replace(plain, means=means, means_weight=weight), found, votes)
 
 
-def _judged_spread(
-    plain: LabelPredictor,
-    keys_of: Callable[[Array], KeyProjection],
-    found: Labelled,
-    every: Array,
-    folds: Sequence[Ints],
-) -> tuple[float, LabelPredictor]:
-    """A predictor that propagates labels to rows without one, and its log loss out of fold.
+def _spread(
+    plain: LabelPredictor, found: Labelled, every: Array, folds: Sequence[Ints]
+) -> list[tuple[float, LabelPredictor]]:
+    """Predictors that propagate labels to rows without one: by plain keys, and by whitened ones.
 
     Args:
         plain: the predictor, without means.
-        keys_of: gives keys for the labels that may be seen, (n + m, C).
         found: n rows that say something.
         every: features of these, and of m rows without a label after them, (n + m, F).
         folds: positions of those that are answered together; their labels are hidden then.
     """
     table = np.zeros((len(every), found.table.shape[1]), np.float32)
     table[: len(found.table)] = found.table
+    seen = [_hidden(table, fold) for fold in folds]
+    own = plain.keys(every)
+    first = [_Spread(plain.keys, own, labels) for labels in (*seen, table)]
+    second = [_Spread.whitened(each, every) for each in first]
+    return [_judged_spread(plain, found, folds, its) for its in (first, second)]
+
+
+def _hidden(table: Array, fold: Ints) -> Array:
+    found = table.copy()
+    found[fold] = 0
+    return found
+
+
+class _Spread:
+    """Labels that were propagated by some keys.
+
+    Args:
+        projection: that gives the keys.
+        keys: of all rows, (n + m, d).
+        seen: labels that may be seen, (n + m, C).
+    """
+
+    def __init__(self, projection: KeyProjection, keys: Array, seen: Array) -> None:
+        self.projection, self.keys, self.seen = projection, keys, seen
+        self.shares, self.worth = propagate(keys, seen)
+
+    @classmethod
+    def whitened(cls, plain: _Spread, every: Array) -> _Spread:
+        """By keys that are whitened by the labels that plain ones propagated."""
+        weighted = plain.shares * plain.worth[:, None]
+        keys = Whitening.of(plain.projection, every, weighted).with_shrinkage(SHRINKAGE)
+        return cls(keys, keys(every), plain.seen)
+
+
+def _judged_spread(
+    plain: LabelPredictor, found: Labelled, folds: Sequence[Ints], spread: Sequence[_Spread]
+) -> tuple[float, LabelPredictor]:
+    """A predictor that propagates labels, and its log loss out of fold.
+
+    Args:
+        plain: the predictor, without means.
+        found: n rows that say something.
+        folds: positions of those that are answered together.
+        spread: what was propagated without the labels of each fold, and last with all labels.
+    """
     votes, scores = np.zeros_like(found.table), np.zeros_like(found.table)
-    for fold in folds:
-        seen = table.copy()
-        seen[fold] = 0
-        keys = keys_of(seen)(every)
-        shares, worth = propagate(keys, seen)
-        others = np.setdiff1d(np.arange(len(every)), fold)
-        similarity, positions = top_k(keys[others], keys[fold], VOTE.k, None)
-        votes[fold] = VOTE(Neighbours(positions, similarity), shares[others], worth[others])
-        sums = KeySums.of(keys[others], shares[others] * worth[others][:, None])
-        scores[fold] = sums.scores(keys[fold], found.exclusive)
-    chosen = keys_of(table)
-    shares, worth = propagate(chosen(every), table)
-    counts = (shares * worth[:, None]).sum(0)
+    *by_fold, whole = spread
+    for fold, its in zip(folds, by_fold, strict=True):
+        others = np.setdiff1d(np.arange(len(its.keys)), fold)
+        similarity, positions = top_k(its.keys[others], its.keys[fold], VOTE.k, None)
+        shares, worth = its.shares[others], its.worth[others]
+        votes[fold] = VOTE(Neighbours(positions, similarity), shares, worth)
+        sums = KeySums.of(its.keys[others], shares * worth[:, None])
+        scores[fold] = sums.scores(its.keys[fold], found.exclusive)
+    counts = (whole.shares * whole.worth[:, None]).sum(0)
     rows, exclusive = float(counts.sum()), found.exclusive
     means, weight, votes = best_means(votes, scores, found.table, counts, rows, exclusive)
-    spread = replace(plain, keys=chosen, spread=True, means=means, means_weight=weight)
-    return _with_gate(spread, found, votes)
+    chosen = replace(plain, keys=whole.projection, spread=True, means=means, means_weight=weight)
+    return _with_gate(chosen, found, votes)
 
 
 def _with_gate(

@@ -13,6 +13,7 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.retrieval.key_projection import KeyProjection
+from ravl.threads import one_blas_thread
 
 DIRECTIONS = 512  # principal ones that are whitened
 SHRINKAGES = (0.05, 0.2, 0.5)  # tried: share of the mean variance in each variance
@@ -44,17 +45,27 @@ class Whitening:
             features: of n examples, (n, F).
             targets: (n, C), 1 for the label or the tags of an example.
         """
-        x = keys.project(features)
+        return cls.of_projected(keys, keys.project(features), targets)
+
+    @classmethod
+    def of_projected(cls, keys: KeyProjection, x: Array, targets: Array) -> Whitening:
+        """The same, of examples that were projected, (n, d)."""
         residual = x - _explained(x, targets)
         covariance = residual.T @ residual / max(len(x) - 1, 1)
-        variances, axes = np.linalg.eigh(covariance)
+        with one_blas_thread():  # threads make it slower
+            variances, axes = np.linalg.eigh(covariance)
         return cls(keys, axes, np.maximum(variances, 0))
 
     def with_shrinkage(self, shrinkage: float) -> KeyProjection:
         """Whitened keys; ``shrinkage`` is 0 for the covariance alone, 1 for unchanged keys."""
+        return self.keys.rotated(self.matrix(shrinkage))
+
+    def matrix(self, shrinkage: float) -> Array:
+        """What whitens examples that were projected, (d, d)."""
         drawn = (1 - shrinkage) * self.variances + shrinkage * self.variances.mean()
         drawn = np.maximum(drawn, FLOOR * max(float(drawn.max(initial=0)), FLOOR))
-        return self.keys.rotated((self.axes / np.sqrt(drawn)).astype(np.float32))
+        found: Array = (self.axes / np.sqrt(drawn)).astype(np.float32)
+        return found
 
 
 def _explained(x: Array, targets: Array) -> Array:
