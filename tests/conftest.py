@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,15 @@ hypothesis.settings.register_profile(
     "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any-speed")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays; the garbage collector need not look at it again.
+
+    Training with accelerate ends with a collection, which takes long among so many objects.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
