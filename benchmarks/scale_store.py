@@ -105,7 +105,7 @@ def _editing(memory: Memory, count: int) -> Iterator[Line]:
 
     warm, after = seconds(search), seconds(search, before=relabelled)
     yield beside_goal(count, "dense search after a label", after / warm, "x", 1.2)
-    new = [_new(i) for i in range(2 * REPEAT + 4)]
+    new = [new_example(i) for i in range(2 * REPEAT + 4)]
     add_rows(memory, [new.pop()])  # a memory without its indices gets them once
     added = seconds(lambda: add_rows(memory, [new.pop()]))
     yield beside_goal(count, "add one row", 1e3 * added, "ms", 5)
@@ -118,7 +118,8 @@ def memory_id(number: int) -> str:
     return f"pictures/{number // 1000:04}/{number:07}.jpg"
 
 
-def _new(seed: int) -> Example:
+def new_example(seed: int) -> Example:
+    """A row with a picture of its own."""
     pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC).save(file, "png")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravl.cli.graphs import graph_line
 from ravl.cli.output import json_option, print_json, print_table, where_option
 from ravl.cli.remote import (
     Place,
@@ -84,6 +85,7 @@ def info(memory: Path | str | None, quarantine: bool, plugins: bool, as_json: bo
             ("encoder", f"{found.encoder} ({found.fingerprint}, {found.dimension} dimensions)"),
             ("version", f"{found.version:,}"),
             ("file", f"{found.path} ({found.bytes / 2**20:,.1f} MB)"),
+            *(("approximate index", graph_line(graph)) for graph in found.graphs),
         ]
         print_table(["", ""], lines)
 

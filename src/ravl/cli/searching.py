@@ -58,6 +58,7 @@ from ravl.files.whole_file import write_text
     type=float,
     help="Strength of the hubness correction, 0 to 2. [default: stored in the memory]",
 )
+@click.option("--exact", is_flag=True, help="Compare with all vectors, not by ravl graph.")
 @click.option(
     "--rerank",
     type=click.Path(path_type=Path),

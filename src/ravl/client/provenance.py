@@ -11,6 +11,6 @@ from ravl.runs.provenance import Provenance
 class ServedHits(Hits):
     """Hits of a server's search; see :class:`ravl.client.Provenance`."""
 
-    def __init__(self, hits: Iterable[Hit], origin: Provenance) -> None:
-        super().__init__(hits)
+    def __init__(self, hits: Iterable[Hit], origin: Provenance, exact: bool = True) -> None:
+        super().__init__(hits, exact)
         self.origin = origin

@@ -103,6 +103,7 @@ def hits(found: JsonValue, whole: JsonValue) -> ServedHits:
             for hit in found
         ),
         origin(whole),
+        whole.get("exact", True),  # an older server knows no other
     )
 
 

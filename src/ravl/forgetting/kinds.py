@@ -42,6 +42,7 @@ BESIDE = (  # a memory
     Kind("MEMORY.feedback", "ids, hashes, pictures, texts", ""),
     Kind("MEMORY.feedback-wal", "ids, hashes, pictures, texts", ""),
     Kind("MEMORY.feedback-shm", "", ""),
+    Kind("MEMORY.graph-*", "vectors in one byte per number", ""),
     Kind("MEMORY.audit", "ids", "It is the log of all changes. Take the lines out of it yourself."),
     Kind("MEMORY.drift", "labels that were answered", "Delete the file while no server runs."),
     Kind(".MEMORY.at-*", "all", "Delete the file, unless a command with --at runs."),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ravl.errors import RowNotFoundError
 from ravl.json_types import JsonObject
+from ravl.store import graph_file
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
 
@@ -38,6 +39,8 @@ def compact(memory: Collection) -> CompactReport:
     store.words.renew()
     with store.transaction():
         forgotten = _forget_deleted(store)
+        if forgotten:
+            graph_file.remove(store)  # it still has their vectors
     store.compact()
     _finish(store)
     return CompactReport(forgotten, before, store.size())
@@ -73,6 +76,7 @@ def forget(memory: Collection, ids: Iterable[str]) -> int:
             store.quarantine.release(row.id)
             store.quarantine.release(str(row.path))
         _forget_deleted(store)
+        graph_file.remove(store)
         store.notes.set(CUT_OFF, "1")
     store.compact()
     _finish(store)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ravl.json_types import JsonObject
+from ravl.memory.graphs import GraphReport, describe_graphs
 from ravl.store.collection import Collection
 from ravl.store.records import Counts
 
@@ -20,6 +21,7 @@ class Info(Counts):
         fingerprint: twelve digits that tell encoders apart.
         dimension: of the vectors.
         version: number of the newest version.
+        graphs: the approximate index, by kind of vectors; empty where there is none.
     """
 
     path: Path
@@ -27,6 +29,7 @@ class Info(Counts):
     fingerprint: str
     dimension: int
     version: int
+    graphs: list[GraphReport]
 
     def to_json(self) -> JsonObject:
         """As plain JSON types."""
@@ -36,6 +39,7 @@ class Info(Counts):
             | {
                 "path": str(self.path),
                 "columns": list(self.columns),
+                "graphs": [graph.to_json() for graph in self.graphs],
             }
         )
 
@@ -52,4 +56,5 @@ def describe(memory: Collection) -> Info:
             fingerprint=space.fingerprint.digest,
             dimension=space.dimension,
             version=store.history.newest(),
+            graphs=describe_graphs(memory),
         )

@@ -16,6 +16,7 @@ from ravl.errors import DataError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import compacting, exchange, reembedding, syncing, trash
 from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.editing import edit
+from ravl.memory.graphs import LEAST, GraphReport, build_graphs, remove_graphs
 from ravl.memory.index_report import IndexReport
 from ravl.memory.indexing import Indexer
 from ravl.memory.info import Info, describe
@@ -294,6 +295,28 @@ class Memory(Collection):
     def forget(self, ids: Iterable[str]) -> int:
         """Delete rows and erase all that the file has of them; see :func:`compacting.forget`."""
         return compacting.forget(self, [ids] if isinstance(ids, str) else ids)
+
+    def build_graphs(self, least: int = LEAST) -> list[GraphReport]:
+        """Build the approximate index beside the memory, or bring it up to date.
+
+        Searches without a filter look into it where there are at least ``least`` vectors, and their
+        hits say so (``Hits.exact``). Rows that are added, changed or deleted later count at once.
+        Takes some minutes for a million vectors; see :mod:`ravl.store.graph`.
+
+        Args:
+            least: vectors from which searches use it; with fewer they compare all.
+
+        Returns:
+            What was built, with the share of true neighbours that searches find.
+
+        Raises:
+            DataError: the package usearch is not installed.
+        """
+        return build_graphs(self, least)
+
+    def remove_graphs(self) -> int:
+        """Delete the approximate index; returns how many files it had. Searches are exact then."""
+        return remove_graphs(self)
 
     def merge(self, other: Memory) -> IndexReport:
         """Bring in another memory's rows with their vectors; see :func:`exchange.merge`."""

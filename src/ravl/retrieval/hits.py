@@ -63,10 +63,17 @@ class Hit:
 
 
 class Hits(list[Hit]):
-    """Hits, best first; prints as a table."""
+    """Hits, best first; prints as a table.
 
-    def __init__(self, hits: Iterable[Hit] = ()) -> None:
+    Args:
+        hits: the hits.
+        exact: True if nothing that scores higher was overlooked; False if an approximate index
+            chose what was compared (see :meth:`ravl.memory.Memory.build_graphs`).
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), exact: bool = True) -> None:
         super().__init__(hits)
+        self.exact = exact
 
     def __str__(self) -> str:
         return "\n".join(map(str, self)) or "nothing found"

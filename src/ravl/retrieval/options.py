@@ -33,6 +33,7 @@ class QueryOptions(TypedDict, total=False):
     diversity: float
     collapse: bool
     hubness: float | None
+    exact: bool
 
 
 class SearchOptions(QueryOptions, total=False):
@@ -54,6 +55,7 @@ class Options:
     diversity: float = 0.0
     collapse: bool = False
     hubness: float | None = None
+    exact: bool = False
     rerank: Reranker | None = None
 
     def __post_init__(self) -> None:

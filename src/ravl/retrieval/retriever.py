@@ -96,12 +96,14 @@ class Retriever:
                 for the memory's own, 0 for none. It is for texts that look for pictures and
                 pictures that look for texts, not for a text together with a picture. A hit's
                 score is then the corrected one, and is what ``min_score`` looks at.
+            exact: True to compare with all vectors also where there is an approximate index (see
+                :meth:`ravl.memory.Memory.build_graphs`). With ``where`` all are compared anyway.
             rerank: looks at the best again where a text looks for pictures or a picture for texts:
                 ``ravl.load("runs/match").reranker()``. A hit's score is then a mixture of both
                 opinions, and is what ``min_score`` looks at. None for no reranking.
 
         Returns:
-            :class:`Hits`, best first; exact: nothing that scores higher was overlooked.
+            :class:`Hits`, best first. Their ``exact`` says that no better one was overlooked.
 
         Raises:
             QueryError: nothing to search for, or an option out of its range.

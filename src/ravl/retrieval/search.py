@@ -15,6 +15,7 @@ from ravl.retrieval.reranking import Reranker
 from ravl.store.collection import Collection
 from ravl.store.row import Row
 from ravl.store.space import TEXT_BITS
+from ravl.store.top_k import Positions
 from ravl.store.vectors import Vectors
 from ravl.timing import step
 
@@ -34,6 +35,7 @@ class Search:
         self._memory = memory
         self._queries = queries
         self._options = options
+        self._exact = True  # until an approximate index has chosen what was compared
         self._allowed = memory.matching(options.where) if options.where is not None else None
         excluded = memory.store.rows.find(options.exclude).values()
         self._excluded = {row.number for row in excluded}
@@ -157,10 +159,34 @@ class Search:
         for part, offset in (plain, None), (corrected, self._offset):
             if not part:
                 continue
-            scores, positions = vectors.top(self._embedded[part], depth, allowed, offset)
-            for i, p, s in zip(part, positions, scores, strict=True):
+            near = self._near(vectors, part, depth, offset is not None)
+            if near is None:
+                scores, positions = vectors.top(self._embedded[part], depth, allowed, offset)
+                best = list(zip(scores, positions, strict=True))
+            else:
+                asked = zip(part, near, strict=True)
+                alone = (vectors.top(self._embedded[[i]], depth, r, offset) for i, r in asked)
+                best = [(s[0], p[0]) for s, p in alone]
+            for i, (s, p) in zip(part, best, strict=True):
                 found[i] = ranking(name, keys[p].tolist(), s.tolist())
         return [found[i] for i in range(len(self._queries))]
+
+    def _near(
+        self, vectors: Vectors, part: list[int], depth: int, corrected: bool
+    ) -> list[Positions] | None:
+        """What an approximate index would compare some of the queries with; None for everything."""
+        if self._options.exact or self._allowed is not None:
+            return None
+        of_texts = vectors.bits > 0
+        graph = self._memory.graph("text_vectors" if of_texts else "vectors", vectors)
+        if graph is None:
+            return None
+        touched = self._memory.store.history.changed_since(graph.note.change)
+        rows = graph.rows(
+            vectors, self._embedded[part], depth, np.array(touched, np.int64), corrected
+        )
+        self._exact = self._exact and rows is None
+        return rows
 
     def _by_words(self, query: Query, depth: int) -> list[Ranked]:
         found = self._memory.store.words.search(query.text or "", depth, self._allowed)
@@ -192,7 +218,7 @@ class Search:
             _hit(rank, candidate, rows[candidate.key >> bits], bits)
             for rank, candidate in enumerate(kept[: options.k], 1)
         )
-        return Hits(hits)
+        return Hits(hits, self._exact)
 
     def _diversify(self, candidates: list[Ranked]) -> list[Ranked]:
         if self._options.mode == "keyword":

@@ -142,6 +142,7 @@ class SearchHow(Body):
     diversity: float = Field(0.0, ge=0, le=1, description="Up to 1: hits that differ.")
     collapse: bool = Field(False, description="Only the best of near-duplicates.")
     hubness: float | None = Field(None, ge=0, le=2, description="Correction for hubs.")
+    exact: bool = Field(False, description="Compare with all vectors, not by the index.")
     rerank: str | None = Field(
         None, max_length=200, description="Name of a match run that looks at the best again."
     )

@@ -39,6 +39,7 @@ FIELDS = {
     "rank": "1 for the best.",
     "by": "Rank and score in each of the lists that were fused.",
     "hits": "Rows that were found, the best first.",
+    "exact": "Whether no better hit was overlooked; false where an approximate index was used.",
     "results": "Hits of each search, in their order.",
     "rows": "Rows.",
     "count": "How many.",

@@ -22,6 +22,8 @@ from ravl.errors import (
     RowNotFoundError,
 )
 from ravl.store.contract import Store
+from ravl.store.graph import Graph
+from ravl.store.graph_file import NAMES, GraphCache
 from ravl.store.hubness import HubCache, read_strength
 from ravl.store.row import Row
 from ravl.store.space import Kind, Space, space_encoder
@@ -321,6 +323,11 @@ class Collection:
         with self.snapshot():
             return cache.read(self.store.spaces.state())
 
+    def graph(self, kind: Kind, vectors: Vectors) -> Graph | None:
+        """The approximate index for some vectors, None where all are to be compared."""
+        with self.snapshot():
+            return self._graphs[kind].read(vectors.space, len(vectors.keys))
+
     @property
     def hubness(self) -> float:
         """Strength of the correction for hubs, 0 for none; see :mod:`ravl.store.hubness`."""
@@ -369,6 +376,10 @@ class Collection:
     @cached_property
     def _texts(self) -> VectorCache:
         return VectorCache(self.store, "text_vectors")
+
+    @cached_property
+    def _graphs(self) -> dict[Kind, GraphCache]:
+        return {kind: GraphCache(self.store, kind) for kind in NAMES}
 
     @cached_property
     def _hubs(self) -> dict[str, HubCache]:

@@ -22,11 +22,14 @@ from ravl.serving.service import Service
 HOW = set(SearchHow.model_fields) - {"rerank"}
 Wanted = tuple[str | None, bytes | PictureIn | None, float]
 
-Found = wrapped("SearchResult", "What was found.", hits=(list[HitOut], [shown(HitOut)]))
+Found = wrapped(
+    "SearchResult", "What was found.", hits=(list[HitOut], [shown(HitOut)]), exact=(bool, True)
+)
 FoundMany = wrapped(
     "SearchResults",
     "What each search found, in their order; an error for a picture that cannot be read.",
     results=(list[list[HitOut] | Unread], [[shown(HitOut)]]),
+    exact=(bool, True),
 )
 
 
@@ -107,7 +110,10 @@ async def _found(
     )
     hits = iter([hit_json(hit) for hit in found] for found in done.answers)
     results = [{"error": str(broken[i])} if i in broken else next(hits) for i in range(len(wanted))]
-    return results, origin_json(None, service.memory, done, timings, asking.number)
+    exact = all(found.exact for found in done.answers)
+    return results, {"exact": exact} | origin_json(
+        None, service.memory, done, timings, asking.number
+    )
 
 
 async def _queries(asking: Asking, wanted: Sequence[Wanted]) -> list[Query | PictureError]:
