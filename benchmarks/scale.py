@@ -23,6 +23,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 PARTS = (
     "scale_store",
     "scale_vectors",
+    "scale_runtime",
 )  # each with a function measure(folder, rows) that yields lines
 TINY = {"SIZES": (400,)}
 
