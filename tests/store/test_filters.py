@@ -11,6 +11,7 @@ from PIL import Image
 from ravl.data import QA, Example, Scalar
 from ravl.errors import FilterError
 from ravl.memory import Memory
+from ravl.store.sqlite.filters import compile_filter
 
 
 @pytest.fixture
@@ -216,3 +217,36 @@ def test_any_text_compiles_or_is_refused(text):
         compile_filter(text, frozenset({"a", "b"}), Path("/"))
     except FilterError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("id = 'a'", "sqlite_autoindex_rows_1"),
+        ("label = 'shirt'", "rows_by_label"),
+        ("label in ('shirt', 'dress') and price < 40", "rows_by_label"),
+    ],
+)
+def test_equal_texts_are_found_by_an_index(shop, where, index):
+    sql, values = compile_filter(where, shop.store.rows.column_names(), shop.folder)
+    plan = shop.store.database.connection.execute(
+        f"EXPLAIN QUERY PLAN SELECT row FROM rows WHERE {sql}", values
+    ).fetchall()
+    assert index in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("label = 'shirt'", "a"),
+        ("label != 'shirt'", "bcd"),
+        ("not label = 'shirt'", "bcd"),
+        ("not label != 'shirt'", "a"),
+        ("label in ('dress', '')", "b"),
+        ("not label in ('dress', '')", "acd"),
+        ("id = 'a' or label = 'dress'", "ab"),
+        ("id != 'a' and label is missing", "cd"),
+    ],
+)
+def test_a_missing_text_is_equal_to_none(shop, where, expected):
+    assert ids(shop, where) == expected

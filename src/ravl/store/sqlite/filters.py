@@ -28,6 +28,7 @@ LIST_VALUES = {  # each list as a query for its values
     "questions": "SELECT json_extract(value, '$[0]') AS value FROM json_each(rows.qa)",
     "answers": "SELECT a.value FROM json_each(rows.qa) q, json_each(q.value, '$[1]') a",
 }
+TEXTS = ("id", "label", "source", "added", "changed")  # columns that hold nothing but texts
 AS_NUMBER = "CASE typeof(value) WHEN 'text' THEN ravl_number(value) ELSE value END"
 
 Sql = tuple[str, Sequence[object]]  # a condition, and what stands for its question marks
@@ -83,6 +84,10 @@ class _Compiler:
         each, values = self._values(name, own)
         if listed and kind in ("missing", "present"):
             return f"{'NOT ' if kind == 'missing' else ''}EXISTS ({each})", values
+        texts = [value for value in wanted if isinstance(value, str)]
+        equal = kind == "among" or (kind == "compare" and sign in ("=", "!="))
+        if equal and not own and name in TEXTS and len(texts) == len(wanted):
+            return _is_text(name, sign, texts)
         test, more = _test(kind, sign, wanted)
         negated = "NOT " if sign == "!=" else ""
         return f"{negated}EXISTS (SELECT 1 FROM ({each}) WHERE {test})", [*values, *more]
@@ -105,6 +110,15 @@ class _Compiler:
     def _shown(self, path: object) -> object:
         """A path of a filter as rows show it; it may be relative to the memory."""
         return os.path.join(self.folder, path) if isinstance(path, str) else path  # noqa: PTH118
+
+
+def _is_text(name: str, sign: str, wanted: Sequence[str]) -> Sql:
+    """Whether a column of texts is one of several texts, as an index can answer it."""
+    forms = [form for each in wanted for form in _forms(each)]
+    column = f"rows.{name}"
+    # The first test makes a missing value false, as a NULL would make the condition NULL.
+    test = f"({column} IS NOT NULL AND {column} IN ({_marks(forms)}))"
+    return (f"NOT {test}" if sign == "!=" else test), forms
 
 
 def _test(kind: str, sign: str, wanted: Sequence[object]) -> Sql:
