@@ -151,7 +151,7 @@ def _edits(memory: Memory, folder: Path) -> dict[str, Iterator[object]]:
             yield memory.update(rows[i], label=KINDS[i % 7])
 
     def rewrite() -> Iterator[object]:
-        for i in random[1000:]:
+        for i in random[len(rows) // 2 :]:
             yield memory.update(rows[i], texts=(f"another text about {KINDS[i % 7]}",))
 
     def add() -> Iterator[object]:

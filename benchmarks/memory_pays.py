@@ -49,9 +49,9 @@ from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.fit import fit
+from ravl.tasks.labels.model import UntrainedLabels
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.labels.targets import LabelTargets
-from ravl.tasks.labels.untrained import UntrainedLabels
 from ravl.tasks.model import load
 from ravl.training.examples import read_labelled
 

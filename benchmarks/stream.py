@@ -29,9 +29,12 @@ import ravl
 from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
+from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead
+from ravl.retrieval.live import Followed, View
 from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.labels.model import LabelPipeline
+from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import Examples, read_labelled
 
@@ -46,6 +49,20 @@ TINY = {
     "HOW": {"linear": {}, "fusion": {"epochs": 1}},
 }
 TASK = LabelTargets("classify")
+
+
+class Always(Followed[LabelPredictor]):
+    """A predictor that stays as it is, whatever becomes of the memory."""
+
+    def __init__(self, predictor: LabelPredictor) -> None:
+        super().__init__()
+        self._predictor = predictor
+
+    def follow(self, known: object, view: View) -> LabelPredictor:  # noqa: ARG002 (it stays)
+        """The predictor."""
+        return self._predictor
+
+
 Figures = dict[tuple[str, str, int], list[tuple[float, float, float, float]]]
 
 
@@ -136,7 +153,9 @@ def one_step(
         took = time.perf_counter() - began
         with ravl.load(run, memory) as model:
             predictor = model.predictor
-            predictor.label_predictor = replace(predictor.label_predictor, **learnt)
+            if learnt:
+                other = replace(predictor.label_predictor, **learnt)
+                predictor = LabelPipeline(model.run, memory, Always(other))
             found.setdefault((level, name, step), []).append(
                 (*accuracies(predictor, questions, new), took)
             )
@@ -194,7 +213,7 @@ def go_on(memory: Memory, run: Path, file: Path, new: list[str]) -> dict[str, An
     return {
         "head": replace_head(fitted.head, weight, bias),
         "labels": labels,
-        "ballot": widened(fitted.vote_gate, len(labels)),
+        "vote_gate": widened(fitted.vote_gate, len(labels)),
         "gate": widened(fitted.gate, len(labels)),
     }
 
@@ -203,11 +222,13 @@ def replace_head(head: LinearHead, weight: Any, bias: Any) -> LinearHead:
     return replace(head, weight=weight, bias=bias)
 
 
-def widened(gate: Any, count: int) -> Any:
+def widened(gate: Gate, count: int) -> Gate:
     """A gate for more labels: new ones are as frequent as the mean of the others."""
-    rates = np.full(count, gate.rates.mean(), np.float32)
-    rates[: len(gate.rates)] = gate.rates
-    return replace(gate, rates=rates / rates.sum())
+    known = gate.class_prior
+    wide = np.full(count, known.mean(), np.float32)
+    wide[: len(known)] = known
+    counts = np.pad(gate.counts, (0, count - len(known))) if len(gate.counts) else gate.counts
+    return replace(gate, class_prior=wide / wide.sum(), counts=counts)
 
 
 def accuracies(

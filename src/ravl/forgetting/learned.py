@@ -12,8 +12,8 @@ from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.refitting.memory_changes import known_splits
 from ravl.refitting.versions import versions
+from ravl.runs.learned import SPLIT_FILE
 from ravl.runs.run import HISTORY, RUN, open_run
-from ravl.training.refit_plan import SPLIT_FILE
 from ravl.training.splits import SPLIT_NAMES
 from ravl.untrusted import MOST_OF_PICTURES, read_json, reason_of
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Floats = NDArray[np.float64]
+Real = TypeVar("Real", bound=np.floating)
 
 NUM_GATE_FEATURES = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
@@ -144,7 +145,7 @@ def fit_gate(
         targets: (n, C) 0 or 1; a row without a 1 has an unknown label; it is ignored if labels are
             exclusive.
     """
-    import torch
+    from scipy.optimize import minimize
 
     class_prior = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
     if exclusive:
@@ -152,44 +153,83 @@ def fit_gate(
         votes, logits, similarity = votes[known], logits[known], similarity[known]
         targets, class_prior = targets[known], class_prior / class_prior.sum()
     start = Gate(exclusive, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, class_prior)
-    weights = torch.zeros(NUM_GATE_FEATURES, dtype=torch.float64, requires_grad=True)
-    sharp = torch.zeros((), dtype=torch.float64, requires_grad=True)  # log of the temperature
-    low = torch.tensor(np.log(SMOOTHING / (1 - SMOOTHING)), dtype=torch.float64, requires_grad=True)
-    z = torch.from_numpy(gate_features(votes, start.model(logits), similarity).astype(np.float64))
-    shares, raw, y, spread = (
-        torch.from_numpy(np.asarray(a, np.float64))
-        for a in (start_shares(votes, exclusive), logits, targets, class_prior)
+    problem = _GateLoss(
+        gate_features(votes, start.model(logits), similarity).astype(np.float64),
+        start_shares(votes, exclusive).astype(np.float64),
+        logits.astype(np.float64),
+        targets.astype(np.float64),
+        class_prior.astype(np.float64),
+        (votes.sum(1) > 0).astype(np.float64),
+        exclusive,
     )
-    has_votes = torch.from_numpy(votes.sum(1) > 0)
-
-    def loss() -> Tensor:
-        gate = (torch.sigmoid(z @ weights) * has_votes)[:, None]
-        scaled = raw / sharp.exp()
-        own = scaled.softmax(1) if exclusive else scaled.sigmoid()
-        smoothing = low.sigmoid()
-        mixed = gate * ((1 - smoothing) * shares + smoothing * spread) + (1 - gate) * own
-        mixed = mixed.clamp(1e-7, 1 - 1e-7)
-        if exclusive:
-            fit = -(y * mixed.log()).sum(1).mean()
-        else:
-            fit = -(y * mixed.log() + (1 - y) * (1 - mixed).log()).mean(0).sum()
-        return fit + PRIOR * weights.square().sum() / 2 + PRIOR * sharp.square() / 2
-
-    optimiser = torch.optim.LBFGS(
-        [weights, sharp, low], max_iter=100, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        value = loss()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    found = weights.detach().numpy().astype(np.float32)
+    first = np.zeros(NUM_GATE_FEATURES + 2)
+    first[-1] = np.log(SMOOTHING / (1 - SMOOTHING))
+    found = minimize(problem, first, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
     return Gate(
-        exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), class_prior
+        exclusive,
+        found[:-2].astype(np.float32),
+        float(np.exp(found[-2])),
+        float(1 / (1 + np.exp(-found[-1]))),
+        class_prior,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _GateLoss:
+    """Negative log-likelihood of n held-out examples, with a prior, and its gradient.
+
+    Args:
+        features: of the gate, (n, NUM_GATE_FEATURES).
+        shares: of the votes, (n, C).
+        logits: of the model, (n, C).
+        targets: (n, C).
+        class_prior: what the smoothing spreads, (C,).
+        has_votes: 1 where any neighbour votes, (n,).
+        exclusive: see :class:`Gate`.
+    """
+
+    features: Floats
+    shares: Floats
+    logits: Floats
+    targets: Floats
+    class_prior: Floats
+    has_votes: Floats
+    exclusive: bool
+
+    def __call__(self, values: Floats) -> tuple[float, Floats]:
+        """Of weights of the features, the logarithm of the temperature, and the smoothing's logit.
+
+        Args:
+            values: (NUM_GATE_FEATURES + 2,).
+        """
+        weights, sharp, low = values[:-2], values[-2], values[-1]
+        switch = _sigmoid(self.features @ weights)
+        gate = (switch * self.has_votes)[:, None]
+        smoothing = float(1 / (1 + np.exp(-low)))
+        scaled = self.logits / np.exp(sharp)
+        own = _probabilities(scaled, self.exclusive)
+        spread = (1 - smoothing) * self.shares + smoothing * self.class_prior
+        mixed = gate * spread + (1 - gate) * own
+        inside = (mixed > 1e-7) & (mixed < 1 - 1e-7)
+        p, y, n = np.clip(mixed, 1e-7, 1 - 1e-7), self.targets, max(len(mixed), 1)
+        if self.exclusive:
+            loss = -(y * np.log(p)).sum() / n
+            by_answer = -y / p * inside / n
+            turned = own * (own * scaled).sum(1, keepdims=True) - own * scaled
+        else:
+            loss = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum() / n
+            by_answer = -(y / p - (1 - y) / (1 - p)) * inside / n
+            turned = -own * (1 - own) * scaled
+        by_gate = (by_answer * (spread - own)).sum(1) * self.has_votes * switch * (1 - switch)
+        by_low = (by_answer * gate * (self.class_prior - self.shares)).sum()
+        gradient = np.concatenate(
+            [
+                self.features.T @ by_gate + PRIOR * weights,
+                [(by_answer * (1 - gate) * turned).sum() + PRIOR * sharp],
+                [by_low * smoothing * (1 - smoothing)],
+            ]
+        )
+        return float(loss + PRIOR * (weights @ weights + sharp**2) / 2), gradient
 
 
 def gate_features(votes: Array, own: Array, similarity: Array) -> Array:
@@ -223,13 +263,16 @@ def start_shares(votes: Array, exclusive: bool) -> Array:
 
 def probabilities(logits: Array, exclusive: bool) -> Array:
     """Softmax over the labels, or a sigmoid for each tag, (n, C)."""
+    return _probabilities(logits, exclusive).astype(np.float32)
+
+
+def _probabilities(logits: NDArray[Real], exclusive: bool) -> NDArray[Real]:
+    """The same, as exact as the logits are."""
     if not exclusive:
-        return _sigmoid(logits).astype(np.float32)
+        return _sigmoid(logits)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Array = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), logits.dtype)
 
 
-def _sigmoid(x: Array) -> Array:
-    y: Array = (1 / (1 + np.exp(-np.clip(x, -60, 60)))).astype(np.float32)
-    return y
+def _sigmoid(x: NDArray[Real]) -> NDArray[Real]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), x.dtype)

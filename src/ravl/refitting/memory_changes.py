@@ -18,11 +18,12 @@ from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.refitting.champion import Champion
 from ravl.retrieval.datastore import Ints
+from ravl.runs.learned import SPLIT_FILE
 from ravl.runs.run import Run
 from ravl.store.row import user_fields
 from ravl.training.examples import Examples, read_labelled, remember
 from ravl.training.refit_hooks import RefitHooks
-from ravl.training.refit_plan import HELD, SPLIT_FILE
+from ravl.training.refit_plan import HELD
 from ravl.training.splits import LEFT_OUT, SPLIT_NAMES, Splits, draw
 from ravl.untrusted import MOST_OF_PICTURES, read_json, reason_of
 

@@ -9,11 +9,9 @@ from ravl.data import Rejected
 from ravl.evaluation import Score
 from ravl.json_types import JsonObject
 from ravl.memory import Row
+from ravl.runs.learned import learned_hashes
 from ravl.runs.run import Run
-from ravl.training.refit_plan import SPLIT_FILE
 from ravl.training.run_record import tables_json
-from ravl.training.splits import SPLIT_NAMES
-from ravl.untrusted import MOST_OF_PICTURES, read_json
 
 Answers = TypeVar("Answers")
 RETRIEVAL = "with_retrieval"
@@ -42,14 +40,8 @@ def learned_from(run: Run | None, rows: Sequence[Row]) -> int:
         run: the run; None for none.
         rows: that are judged.
     """
-    if run is None:
-        return 0
-    try:
-        hashes = read_json(run.folder / SPLIT_FILE, MOST_OF_PICTURES)["hashes"]
-        known = {str(hash) for name in SPLIT_NAMES if name != "test" for hash in hashes[name]}
-    except (OSError, ValueError, KeyError, TypeError):  # of an older ravl
-        return 0
-    return len({row.hash for row in rows} & known)
+    known = None if run is None else learned_hashes(run)
+    return len({row.hash for row in rows} & known) if known else 0
 
 
 def evaluation_json(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ravl.memory import Memory
+from ravl.runs.learned import SPLIT_FILE
 from ravl.runs.run import write_json
 from ravl.training.examples import Examples, remember
 from ravl.training.splits import SPLIT_NAMES, Splits
@@ -16,7 +17,6 @@ from ravl.training.splits import SPLIT_NAMES, Splits
 if TYPE_CHECKING:
     from torch import nn
 
-SPLIT_FILE = "split.json"  # which picture was in which split, by id and by the hash of its file
 HELD = "held.ravl"  # pictures of a table that the run's memory does not show
 SLOWER = 0.3  # of the learning rate, where the weights have learned already
 

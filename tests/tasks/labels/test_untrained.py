@@ -22,8 +22,8 @@ from ravl.tasks.labels import untrained
 from ravl.tasks.labels.calibrating import best_means
 from ravl.tasks.labels.evaluate import answer_examples
 from ravl.tasks.labels.keys.whitening import SHRINKAGES, Whitening
+from ravl.tasks.labels.model import UntrainedLabels
 from ravl.tasks.labels.targets import LabelTargets
-from ravl.tasks.labels.untrained import UntrainedLabels
 from ravl.training.examples import read_labelled
 from tests.helpers import draw
 from tests.labelled import leak, shades

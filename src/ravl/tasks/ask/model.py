@@ -14,11 +14,11 @@ from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
 from ravl.retrieval.datastore import Datastore, Ints
-from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import MemoryProjection
 from ravl.retrieval.query import open_pictures
 from ravl.runs.evidence_arrays import MadeEvidence
+from ravl.runs.learned import learned_hashes
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.ask.entries import LONGEST, says
@@ -33,6 +33,7 @@ from ravl.tasks.ask.vectors import question_features, question_vectors
 from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import EvidenceSource, LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
+from ravl.tasks.labels.renewal import Renewal
 from ravl.tasks.options import JudgeOptions, WritingOptions
 from ravl.tasks.pairing import OnePicture
 from ravl.timing import step
@@ -64,7 +65,7 @@ class AskPipeline:
     def __init__(self, memory: Memory, run: Run | None = None) -> None:
         self.memory = memory
         self.run = run
-        self._fitted = None
+        self._fitted: LabelPredictor | None = None
         if run is not None:
             check_base(run, memory)
             self._fitted = load_label_predictor(run, AnswerTargets)
@@ -78,10 +79,14 @@ class AskPipeline:
         self._keys: Any = None
         self._labels: LabelSource | None = None
         self._read: EvidenceSource | None = None
+        self._answering: LabelPredictor | None = None
+        self._renewal: Renewal | None = None
+        self._untrained: LabelPredictor | None = None
         if fitted is not None:
-            self._keys = fitted.keys
-            self._labels = LabelSource.of(fitted, memory)
+            self._answer_by(fitted)
             self._read = evidence_source(fitted, memory)
+            if run is not None and len(fitted.memory_counts):
+                self._renewal = Renewal(fitted, memory, lambda: learned_hashes(run), self._alone)
 
     @property
     def label_predictor(self) -> LabelPredictor:
@@ -264,31 +269,51 @@ class AskPipeline:
 
     def _at(self, view: View) -> _Ready:
         if self._fitted is None and len(view):
-            self._measure(self._projection.at(view))
+            self._measure(view)
         knowledge = self._texts.at(view, self._keys.pictures if self._keys is not None else None)
         entries = self._rows.at(view)
         if not len(entries) or self._labels is None:
             if knowledge is None:
                 raise nothing_asked(self.memory)
             return _Ready(None, knowledge)
+        if self._renewal is not None:
+            self._answer_by(self._renewal.at(entries))
         label_matrix = self._labels.at(entries)
-        predictor = self._fitted or LabelPredictor.of_vote(
+        predictor = self._answering or LabelPredictor.of_vote(
             self._task, label_matrix.names, self._keys, VOTE
         )
         evidence = self._read.at(label_matrix) if self._read is not None else None
         return _Ready(predictor, knowledge, label_matrix, evidence)
 
-    def _measure(self, pictures: KeyProjection) -> None:
+    def _answer_by(self, predictor: LabelPredictor) -> None:
+        """Let a predictor answer from now on."""
+        if predictor is not self._answering:
+            self._answering, self._keys = predictor, predictor.keys
+            self._labels = LabelSource.of(predictor, self.memory)
+
+    def _measure(self, view: View) -> None:
         """Compare entries by a projection of the memory's own, where nothing has been fitted."""
+        pictures = self._projection.at(view)
         if self._keys is None or self._keys.pictures is not pictures:
             self._keys = AskKeys(pictures, words=self._task.words)
             self._labels = LabelSource(self.memory, self._task, self._keys, None)
+
+    def _alone(self, entries: View) -> LabelPredictor:  # noqa: ARG002 (their pictures tell)
+        """Who would answer without a run."""
+        assert self._fitted is not None
+        pictures = self._projection.at(self.memory.live.view())
+        known: Any = self._untrained.keys if self._untrained is not None else None
+        if self._untrained is None or known.pictures is not pictures:
+            keys: Any = AskKeys(pictures, words=self._task.words)
+            self._untrained = LabelPredictor.of_vote(self._task, self._fitted.labels, keys, VOTE)
+        return self._untrained
 
     def _least(self, abstain: float | None) -> float:
         """The confidence below which it abstains."""
         if abstain is None:
             return 0.0
-        calibration = self._fitted.calibration if self._fitted is not None else None
+        answering = self._ready().label_predictor if self._fitted is not None else None
+        calibration = None if answering is None else answering.calibration
         if calibration is None:
             raise QueryError(
                 "Nothing tells how sure is sure enough. Fit a run with ravl fit ask, which learns "

@@ -49,6 +49,8 @@ def arrays_of(predictor: LabelPredictor, folder: Path) -> dict[str, dict[str, Ar
         "standard": predictor.standard.arrays(),
         "thresholds": {"values": predictor.thresholds},
     }
+    if len(predictor.memory_counts):
+        found["memory"] = {"counts": predictor.memory_counts}
     if predictor.head is not None:
         found["head"] = predictor.head.arrays()
     if predictor.calibration is not None:
@@ -87,7 +89,8 @@ def _check(predictor: LabelPredictor) -> None:
     count = len(labels)
     sizes = [len(predictor.gate.class_prior), len(predictor.vote_gate.class_prior)]
     sizes += [len(predictor.head.bias)] if predictor.head is not None else []
-    sizes += [len(predictor.thresholds)] if len(predictor.thresholds) else []
+    for per_label in (predictor.thresholds, predictor.memory_counts):
+        sizes += [len(per_label)] if len(per_label) else []
     if set(sizes) - {count}:
         raise ValueError(f"it has {count:,} labels, and arrays for {max(sizes):,}")
 
@@ -123,6 +126,7 @@ def _of(
         calibration=RiskCalibrator(**calibration) if calibration else None,
         means=ClassMeans.from_json(means, task.exclusive) if means else None,
         means_weight=float(means["weight"]) if means else 0.0,
+        memory_counts=arrays.get("memory", {}).get("counts", np.zeros(0, np.float32)),
     )
 
 

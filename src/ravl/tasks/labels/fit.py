@@ -15,6 +15,7 @@ from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.models.linear import Loss, label_weights
 from ravl.runs.run import VISION
+from ravl.tasks.labels import row_labels
 from ravl.tasks.labels.choose import Fitted, fit_levels, validation_answers
 from ravl.tasks.labels.dataset import FitData, labels_of, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
@@ -143,7 +144,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         if curve is not None:
             notes.append(curve.note())
             metrics["learning_curve"] = curve.to_json()
-        predictor = fitted.levels[fitted.chosen]
+        predictor = following(data, fitted)
         record: JsonObject = dict(describe(predictor))
         if data.second is not None:
             record["rerank"] = data.second.look.describe(out)
@@ -160,6 +161,25 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
             lambda report, command: page_of(data, fitted, results, report, command, gain, curve),
             notes,
         )
+
+
+def following(data: FitData, fitted: Fitted) -> LabelPredictor:
+    """The chosen level; told how many rows of each label the memory has, where it may be renewed.
+
+    See :mod:`ravl.tasks.labels.renewal`. What stands on a trained network or on keys that were
+    trained stays as it was fitted, and so does what the settings decided.
+    """
+    chosen, settings, task = fitted.levels[fitted.chosen], data.settings, data.task
+    decided = settings.k or settings.whiten != "auto" or settings.propagate_labels != "auto"
+    trained = fitted.chosen == "fusion" or fitted.tower is not None or data.trained_keys
+    if decided or trained or data.second is not None or task.generated:
+        return chosen
+    found = row_labels.labels_of(data.memory, task).at(task.source(data.memory).view())
+    _, places = row_labels.columns_of(found, data.labels)
+    counts = np.zeros(len(data.labels), np.float32)
+    there = (places >= 0) & (places < len(counts))
+    counts[places[there]] = found.counts[there]
+    return replace(chosen, memory_counts=counts)
 
 
 def _gain(fitted: Fitted) -> Gain | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -13,20 +14,39 @@ from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
-from ravl.retrieval.live import View
+from ravl.retrieval.live import Followed, View
 from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
+from ravl.runs.learned import learned_hashes
 from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
 from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
+from ravl.tasks.labels.renewal import Renewal
+from ravl.tasks.labels.targets import LabelTargets
+from ravl.tasks.labels.untrained import memory_predictor
 from ravl.tasks.options import JudgeOptions
 from ravl.timing import step
 
 if TYPE_CHECKING:
     from ravl.tasks.neighbour_reranker import NeighbourReranker
+
+
+@dataclass(frozen=True, eq=False)
+class Testimony:
+    """What the memory says at one moment, and who answers by it.
+
+    Args:
+        predictor: who answers.
+        labels: of the memory's rows.
+        evidence: what the predictor's reader reads; None without a reader.
+    """
+
+    predictor: LabelPredictor
+    labels: LiveLabels
+    evidence: MadeEvidence | None
 
 
 class LabelPipeline:
@@ -37,27 +57,32 @@ class LabelPipeline:
     Args:
         run: what was fitted; None for a memory alone.
         memory: to answer from; checked by :func:`ravl.runs.run.open_memory`.
-        predictor: who answers; None for the one of the run.
+        followed: who answers at each moment; None for the predictor of the run.
 
     Raises:
         DataError: the match run by which it looks at neighbours again has gone.
     """
 
     def __init__(
-        self, run: Run | None, memory: Memory, predictor: LabelPredictor | None = None
+        self, run: Run | None, memory: Memory, followed: Followed[LabelPredictor] | None = None
     ) -> None:
         self.run = run
         self.memory = memory
-        if predictor is None:
+        self._lock = threading.Lock()
+        if followed is not None:
+            predictor = followed.at(_view_of(memory))
+        else:
             assert run is not None
             predictor = load_label_predictor(run)
+            if len(predictor.memory_counts):
+                followed = renewal_of(predictor, memory, run)
+        self._followed = followed
         self.label_predictor = predictor
         self.second = None if run is None else _reranker(run, memory)
-        self._lock = threading.Lock()
-        self._rows = self.label_predictor.task.source(memory)
-        self._labels = LabelSource.of(self.label_predictor, memory)
-        self._read = evidence_source(self.label_predictor, memory)
-        self._known: tuple[View, LiveLabels, MadeEvidence | None] | None = None
+        self._rows = predictor.task.source(memory)
+        self._labels = LabelSource.of(predictor, memory)
+        self._read = evidence_source(predictor, memory)
+        self._known: tuple[View, Testimony] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = run is not None and (run.folder / VISION).is_dir()
         self._tower: PictureTower | None = None
@@ -65,7 +90,7 @@ class LabelPipeline:
     @property
     def labels(self) -> list[str]:
         """All labels it may answer: those it was fitted to, and others that its memory knows."""
-        return self._testimony()[0].names
+        return self._testimony().labels.names
 
     def predict(
         self,
@@ -99,13 +124,8 @@ class LabelPipeline:
         if not pictures:
             return []
         queries = self.look(pictures)
-        found, label_matrix = self._answers(queries, k, retrieval, vote_only)
-        risk = (
-            self.label_predictor.calibration.threshold(abstain)
-            if (abstain is not None and self.label_predictor.calibration is not None)
-            else 0.0
-        )
-        return self._results(found, label_matrix, risk)
+        found, said = self._answers(queries, k, retrieval, vote_only)
+        return self._results(found, said, abstain)
 
     def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
         """Answers as :meth:`predict` gives them to pictures that were looked at before.
@@ -114,8 +134,8 @@ class LabelPipeline:
             queries: n of them.
             hidden: for each the groups of rows that show the same picture; None for none.
         """
-        found, label_matrix = self._answers(queries, None, True, False, hidden)
-        return self._results(found, label_matrix, 0.0)
+        found, said = self._answers(queries, None, True, False, hidden)
+        return self._results(found, said, None)
 
     @step("encode")
     def look(self, pictures: Sequence[Picture | str]) -> Queries:
@@ -158,39 +178,33 @@ class LabelPipeline:
         retrieval: bool,
         vote_only: bool,
         hidden: Sequence[Ints] | None = None,
-    ) -> tuple[Answers, LiveLabels | None]:
+    ) -> tuple[Answers, Testimony | None]:
         if not retrieval:
             return self.label_predictor.without(queries), None
-        label_matrix, evidence = self._testimony()
-        neighbours = self._neighbours(queries, label_matrix, k, hidden)
-        answers = self.label_predictor.answer(
-            queries,
-            label_matrix,
-            neighbours,
-            evidence,
-            vote_only=vote_only,
-            k=k,
-            hidden=hidden,
+        said = self._testimony()
+        neighbours = self._neighbours(queries, said, k, hidden)
+        answers = said.predictor.answer(
+            queries, said.labels, neighbours, said.evidence, vote_only=vote_only, k=k, hidden=hidden
         )
-        return answers, label_matrix
+        return answers, said
 
     def _neighbours(
         self,
         queries: Queries,
-        label_matrix: LiveLabels,
+        said: Testimony,
         k: int | None,
         hidden: Sequence[Ints] | None,
     ) -> Neighbours:
         """Neighbours as they vote: reranked, if the run does so."""
         if self.second is None:
-            return self.label_predictor.neighbours(queries, label_matrix, k, hidden)
-        deep = max(self.second.depth, k or self.label_predictor.vote.k)
-        neighbours = self.label_predictor.neighbours(queries, label_matrix, deep, hidden)
+            return said.predictor.neighbours(queries, said.labels, k, hidden)
+        deep = max(self.second.depth, k or said.predictor.vote.k)
+        neighbours = said.predictor.neighbours(queries, said.labels, deep, hidden)
         # A view with generated labels has the rows of the memory's, in the same places.
-        row_texts, _ = self.second.model.row_texts_at(label_matrix.datastore.view)
+        row_texts, _ = self.second.model.row_texts_at(said.labels.datastore.view)
         return self.second(queries.features, row_texts, neighbours, hidden)
 
-    def _testimony(self) -> tuple[LiveLabels, MadeEvidence | None]:
+    def _testimony(self) -> Testimony:
         """The present memory."""
         with self.memory.snapshot(), self._lock:
             view = self._rows.view()
@@ -198,24 +212,32 @@ class LabelPipeline:
                 if not len(view):
                     raise nothing_seen(self.memory)
                 self._follow(view)
-                label_matrix = self._labels.at(view)
-                evidence = self._read.at(label_matrix) if self._read is not None else None
-                self._known = view, label_matrix, evidence
-            return self._known[1], self._known[2]
+                labels = self._labels.at(view)
+                evidence = self._read.at(labels) if self._read is not None else None
+                self._known = view, Testimony(self.label_predictor, labels, evidence)
+            return self._known[1]
 
     def _follow(self, view: View) -> None:
-        """Called with each new view; the predictor of a run stays as it was fitted."""
+        """The predictor by which the memory answers now."""
+        predictor = self.label_predictor if self._followed is None else self._followed.at(view)
+        if predictor is not self.label_predictor:
+            self.label_predictor = predictor
+            self._labels = LabelSource.of(predictor, self.memory)
 
     def _results(
-        self, found: Answers, label_matrix: LiveLabels | None, risk: float
+        self, found: Answers, said: Testimony | None, abstain: float | None
     ) -> list[Classification] | list[Tagging]:
-        predictor = self.label_predictor
+        predictor = self.label_predictor if said is None else said.predictor
+        calibration = predictor.calibration
+        risk = 0.0
+        if abstain is not None and calibration is not None:
+            risk = calibration.threshold(abstain)
         common: list[dict[str, Any]] = [
             {
                 **found.fields_of(i),
                 "evidence": ()
-                if label_matrix is None
-                else found.evidence(label_matrix.datastore, i, predictor.task.of),
+                if said is None
+                else found.evidence(said.labels.datastore, i, predictor.task.of),
             }
             for i in range(len(found.probabilities))
         ]
@@ -242,6 +264,34 @@ class LabelPipeline:
                 )
             )
         return results
+
+
+class UntrainedLabels(LabelPipeline):
+    """Answers classify or tag from a memory alone, see :mod:`ravl.tasks.labels.untrained`.
+
+    Args:
+        name: of the task.
+        memory: to answer from.
+
+    Raises:
+        DataError: the memory has too few labels.
+    """
+
+    def __init__(self, name: str, memory: Memory) -> None:
+        super().__init__(None, memory, memory_predictor(memory, LabelTargets(name)))
+
+
+def renewal_of(fitted: LabelPredictor, memory: Memory, run: Run) -> Renewal:
+    """The predictor of a run, renewed when its memory has changed much."""
+    untrained = memory_predictor(memory, fitted.task)
+    return Renewal(fitted, memory, lambda: learned_hashes(run), untrained.at)
+
+
+def _view_of(memory: Memory) -> View:
+    view = memory.live.view()
+    if not len(view):
+        raise nothing_seen(memory)
+    return view
 
 
 def _reranker(run: Run, memory: Memory) -> NeighbourReranker | None:

@@ -132,6 +132,21 @@ def best_of(names: Sequence[str], line: Array) -> dict[str, float]:
 
 
 @dataclass(frozen=True, eq=False)
+class Votes:
+    """What a memory says of n queries.
+
+    Args:
+        votes: (n, C').
+        fair: the same, with labels that only the memory knows counted by their rarity, (n, C').
+        shares: of each neighbour in the votes, (n, k).
+    """
+
+    votes: Array
+    fair: Array
+    shares: Array
+
+
+@dataclass(frozen=True, eq=False)
 class LabelPredictor:
     """A fitted predictor.
 
@@ -152,6 +167,9 @@ class LabelPredictor:
         calibration: for abstaining.
         means: the class means of the memory, None for the vote alone.
         means_weight: of the class means beside the vote, 0 to 1.
+        memory_counts: how many rows of the memory had each label at the time of the fit, (C,);
+            empty where what the memory says is not measured again, see
+            :mod:`ravl.tasks.labels.renewal`.
     """
 
     task: LabelTargets
@@ -170,6 +188,7 @@ class LabelPredictor:
     calibration: RiskCalibrator | None = None
     means: ClassMeans | None = None
     means_weight: float = 0.0
+    memory_counts: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def of_vote(
@@ -256,17 +275,8 @@ class LabelPredictor:
             hidden: of each query the groups of rows that it does not see; None for none. They are
                 not among the neighbours, and no class mean holds them.
         """
-        vote = self.vote if k is None else replace(self.vote, k=k)
-        counts = label_matrix.counts if vote.class_balance else None
-        votes = vote(neighbours, label_matrix.table, label_matrix.worth, counts)  # (n, C')
-        shares = vote.shares(neighbours, label_matrix.worth)  # (n, k)
-        fair = self._fair(votes, label_matrix)
-        own_rows = None if hidden is None else label_matrix.datastore.showing_each(hidden)
-        if self.means is not None:
-            means = self._means_answers(queries, label_matrix, own_rows)
-            votes = with_means(votes, means, self.means_weight)
-            fair = with_means(fair, means, self.means_weight)
-            shares = shares * (1 - self.means_weight)
+        said = self.votes(queries, label_matrix, neighbours, k=k, hidden=hidden)
+        votes, fair, shares = said.votes, said.fair, said.shares
         known = votes[:, : label_matrix.known]
         if vote_only or self.head is None:
             mixed = smooth = self.vote_gate.smoothed_votes(known)
@@ -274,6 +284,7 @@ class LabelPredictor:
         else:
             similarity = neighbours.best_similarity
             logits = self.logits(queries, neighbours, evidence)
+            own_rows = None if hidden is None else label_matrix.datastore.showing_each(hidden)
             rows = label_matrix.rows_of_labels(own_rows)[..., : label_matrix.known]
             mixed, gate, smooth, own = self.gate(known, logits, similarity, rows)
         if len(label_matrix.names) > label_matrix.known:
@@ -285,9 +296,32 @@ class LabelPredictor:
             smooth,
             own,
             gate,
-            neighbours.first(vote.k),
+            neighbours.first(k or self.vote.k),
             shares * gate[:, None],
         )
+
+    def votes(
+        self,
+        queries: Queries,
+        label_matrix: LabelMatrix,
+        neighbours: Neighbours,
+        *,
+        k: int | None = None,
+        hidden: Sequence[Ints] | None = None,
+    ) -> Votes:
+        """What the memory says: the vote of the neighbours, and the class means; see `answer`."""
+        vote = self.vote if k is None else replace(self.vote, k=k)
+        counts = label_matrix.counts if vote.class_balance else None
+        votes = vote(neighbours, label_matrix.table, label_matrix.worth, counts)  # (n, C')
+        shares = vote.shares(neighbours, label_matrix.worth)  # (n, k)
+        fair = self._fair(votes, label_matrix)
+        if self.means is not None:
+            own = None if hidden is None else label_matrix.datastore.showing_each(hidden)
+            means = self._means_answers(queries, label_matrix, own)
+            votes = with_means(votes, means, self.means_weight)
+            fair = with_means(fair, means, self.means_weight)
+            shares = shares * (1 - self.means_weight)
+        return Votes(votes, fair, shares)
 
     def _means_answers(
         self, queries: Queries, label_matrix: LabelMatrix, own: Sequence[Ints] | None

@@ -81,7 +81,7 @@ class _LabelTask(ChoosingTask):
 
     def from_memory(self, memory: Memory) -> LabelPipeline:
         """The pipeline of a memory without a run."""
-        from ravl.tasks.labels.untrained import UntrainedLabels
+        from ravl.tasks.labels.model import UntrainedLabels
 
         return UntrainedLabels(self.name, memory)
 

@@ -23,7 +23,7 @@ from ravl.models.held_out import log_loss, vote_gate
 from ravl.models.linear import fold_of_groups
 from ravl.models.propagation import SPREAD_FROM, propagate
 from ravl.models.vote import Vote
-from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import MemoryProjection, projection_of, substantial
@@ -31,8 +31,6 @@ from ravl.store.top_k import top_k
 from ravl.tasks.labels.calibrating import best_means, calibrated
 from ravl.tasks.labels.files import kept, of_kept
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, FEWEST, SHRINKAGES, Whitening
-from ravl.tasks.labels.live import LabelSource
-from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.row_labels import RowLabels, columns_of, labels_of
 from ravl.tasks.labels.targets import LabelTargets
@@ -255,36 +253,9 @@ class MemoryPredictor(Followed[LabelPredictor]):
         return found
 
 
-class UntrainedLabels(LabelPipeline):
-    """Answers classify or tag from a memory alone.
-
-    The memory is followed: a row that is added, changed or deleted counts from the next call on.
-
-    Args:
-        name: of the task.
-        memory: to answer from.
-
-    Raises:
-        DataError: the memory has too few labels.
-    """
-
-    def __init__(self, name: str, memory: Memory) -> None:
-        task = LabelTargets(name)
-        key = ("untrained", task)
-        self._predictors = memory.live.shared(key, lambda: MemoryPredictor(memory, task))
-        super().__init__(None, memory, self._predictor_at(memory))
-
-    def _predictor_at(self, memory: Memory) -> LabelPredictor:
-        view = memory.live.view()
-        if not len(view):
-            raise nothing_seen(memory)
-        return self._predictors.at(view)
-
-    def _follow(self, view: View) -> None:
-        predictor = self._predictors.at(view)
-        if predictor is not self.label_predictor:
-            self.label_predictor = predictor
-            self._labels = LabelSource.of(predictor, self.memory)
+def memory_predictor(memory: Memory, task: LabelTargets) -> MemoryPredictor:
+    """The predictor of a memory without a run, shared by all that answer from it."""
+    return memory.live.shared(("untrained", task), lambda: MemoryPredictor(memory, task))
 
 
 def _too_few(task: LabelTargets, names: Sequence[str]) -> str:
