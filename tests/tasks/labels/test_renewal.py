@@ -51,7 +51,7 @@ def label(memory: Memory, count: int) -> None:
     """Give so many of the pictures without a label the right one."""
     silent = [row for row in memory.rows() if not row.label][:count]
     for row in silent:
-        memory.update(row.id, label=NAMES[row.columns["kind"]])
+        memory.update(row.id, label=NAMES[int(str(row.columns["kind"]))])
 
 
 def judged(pipeline: Any, features: Any, **how: Any) -> Any:
@@ -161,10 +161,10 @@ def test_tags_follow_as_well(empty, tmp_path):
     features = features_of(empty)
     judged(pipeline, features)
     for row in rows[80:]:
-        empty.update(row.id, tags=(NAMES[row.columns["kind"]],))
+        empty.update(row.id, tags=(NAMES[int(str(row.columns["kind"]))],))
     found = judged(pipeline, features)
     predictor = pipeline.label_predictor
     assert predictor.gate.counts.sum() == 360
     assert len(predictor.thresholds) == len(NAMES)
-    truth = np.array([row.columns["kind"] for row in rows[:40]])
+    truth = np.array([int(str(row.columns["kind"])) for row in rows[:40]])
     assert (np.array(found.names)[found.probabilities.argmax(1)] == np.array(NAMES)[truth]).all()
