@@ -92,12 +92,17 @@ class Renewal(Followed[LabelPredictor]):
             means=base.means,
             means_weight=base.means_weight,
             spread=base.spread,
+            vote_gate=replace(fitted.vote_gate, smoothing=base.vote_gate.smoothing),
         )
         labels = LabelSource.of(predictor, self._memory).at(view)
         rows = self._unseen(view, labels)
-        if base.spread or not _enough(rows, labels):
-            return predictor  # its gate knows how many rows the memory had, and has
-        return _with_gate(predictor, labels, rows)
+        if not base.spread and _enough(rows, labels):
+            return _with_gate(predictor, labels, rows)
+        if base.calibration is None:  # nothing tells how sure its answers are
+            return fitted
+        if predictor.head is None:
+            return replace(predictor, gate=predictor.vote_gate, calibration=base.calibration)
+        return predictor  # its gate knows how many rows the memory had, and has
 
     def _unseen(self, view: View, labels: LiveLabels) -> Ints:
         """Rows with a label of the head whose pictures it has not learned from, nor their like."""
