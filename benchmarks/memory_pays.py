@@ -4,7 +4,9 @@ Groceries: 81 kinds, other days and other shops judge (`split = "val"`, secret t
 ten kinds, the validation split judges. *All*: all other pictures are labelled. *Later*: a fit
 without a quarter of the kinds, whose pictures are then added to the memory; nothing is fitted
 again. *Few*: 16 or 4 labelled pictures a kind, the others are in the memory without a label.
-*Few, then all*: the same run, after all labels were added to its memory. Clip-art: tags, a drawn
+*Few, then all*: the same run, after all labels were added to its memory. The pictures that judge
+are in the memory while a run is fitted, which holds them out, and are deleted from it before the
+run answers. Clip-art: tags, a drawn
 fifth judges.
 
 Each case is fitted with `fit classify --model linear` at its defaults; *nothing fitted* is
