@@ -14,11 +14,10 @@ from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
 from ravl.retrieval.datastore import Datastore, Ints
-from ravl.retrieval.live import View
+from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import MemoryProjection
 from ravl.retrieval.query import open_pictures
 from ravl.runs.evidence_arrays import MadeEvidence
-from ravl.runs.learned import learned_hashes
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.ask.entries import LONGEST, says
@@ -30,10 +29,9 @@ from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.targets import AnswerTargets, ask_task, nothing_asked
 from ravl.tasks.ask.vectors import question_features, question_vectors
-from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import EvidenceSource, LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
-from ravl.tasks.labels.renewal import Renewal
+from ravl.tasks.labels.renewal import fitted_and_renewed
 from ravl.tasks.options import JudgeOptions, WritingOptions
 from ravl.tasks.pairing import OnePicture
 from ravl.timing import step
@@ -66,9 +64,12 @@ class AskPipeline:
         self.memory = memory
         self.run = run
         self._fitted: LabelPredictor | None = None
+        self._renewal: Followed[LabelPredictor] | None = None
         if run is not None:
             check_base(run, memory)
-            self._fitted = load_label_predictor(run, AnswerTargets)
+            self._fitted, self._renewal = fitted_and_renewed(
+                run, memory, self._alone, AnswerTargets
+            )
         fitted: Any = self._fitted
         self._task: AnswerTargets = fitted.task if fitted is not None else ask_task(memory)
         self._lock = threading.Lock()
@@ -80,13 +81,10 @@ class AskPipeline:
         self._labels: LabelSource | None = None
         self._read: EvidenceSource | None = None
         self._answering: LabelPredictor | None = None
-        self._renewal: Renewal | None = None
         self._untrained: LabelPredictor | None = None
         if fitted is not None:
             self._answer_by(fitted)
             self._read = evidence_source(fitted, memory)
-            if run is not None and len(fitted.memory_counts):
-                self._renewal = Renewal(fitted, memory, lambda: learned_hashes(run), self._alone)
 
     @property
     def label_predictor(self) -> LabelPredictor:

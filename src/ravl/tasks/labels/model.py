@@ -18,13 +18,11 @@ from ravl.retrieval.live import Followed, View
 from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
-from ravl.runs.learned import learned_hashes
 from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
-from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
-from ravl.tasks.labels.renewal import Renewal
+from ravl.tasks.labels.renewal import fitted_and_renewed
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.untrained import memory_predictor
 from ravl.tasks.options import JudgeOptions
@@ -69,13 +67,12 @@ class LabelPipeline:
         self.run = run
         self.memory = memory
         self._lock = threading.Lock()
+        self._alone: Followed[LabelPredictor] | None = None
         if followed is not None:
             predictor = followed.at(_view_of(memory))
         else:
             assert run is not None
-            predictor = load_label_predictor(run)
-            if len(predictor.memory_counts):
-                followed = renewal_of(predictor, memory, run)
+            predictor, followed = fitted_and_renewed(run, memory, self._untrained_at)
         self._followed = followed
         self.label_predictor = predictor
         self.second = None if run is None else _reranker(run, memory)
@@ -217,6 +214,12 @@ class LabelPipeline:
                 self._known = view, Testimony(self.label_predictor, labels, evidence)
             return self._known[1]
 
+    def _untrained_at(self, view: View) -> LabelPredictor:
+        """The predictor that the memory has without a run."""
+        if self._alone is None:  # held here: the memory forgets what nobody holds
+            self._alone = memory_predictor(self.memory, self.label_predictor.task)
+        return self._alone.at(view)
+
     def _follow(self, view: View) -> None:
         """The predictor by which the memory answers now."""
         predictor = self.label_predictor if self._followed is None else self._followed.at(view)
@@ -279,12 +282,6 @@ class UntrainedLabels(LabelPipeline):
 
     def __init__(self, name: str, memory: Memory) -> None:
         super().__init__(None, memory, memory_predictor(memory, LabelTargets(name)))
-
-
-def renewal_of(fitted: LabelPredictor, memory: Memory, run: Run) -> Renewal:
-    """The predictor of a run, renewed when its memory has changed much."""
-    untrained = memory_predictor(memory, fitted.task)
-    return Renewal(fitted, memory, lambda: learned_hashes(run), untrained.at)
 
 
 def _view_of(memory: Memory) -> View:

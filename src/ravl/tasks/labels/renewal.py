@@ -22,10 +22,14 @@ from ravl.models.held_out import vote_gate, with_floor
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import CHANGED
+from ravl.runs.learned import learned_hashes
+from ravl.runs.run import Run
 from ravl.tasks.labels.calibrating import calibrated
+from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import LabelSource, LiveLabels
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.row_labels import columns_of, labels_of
+from ravl.tasks.labels.targets import LabelTargets
 
 FEWEST = 100  # rows that the head has not learned from, by which the gate is fitted again
 MOST = 2_000  # of these rows that are looked at
@@ -34,7 +38,7 @@ Learned = Callable[[], frozenset[str] | None]
 
 
 class Renewal(Followed[LabelPredictor]):
-    """The predictor of a run, by the memory as it is now.
+    """The predictor of a run, by the present memory.
 
     Args:
         fitted: the predictor of the run; its ``memory_counts`` say what the memory held then.
@@ -114,6 +118,29 @@ class Renewal(Followed[LabelPredictor]):
         fresh = rows[~np.isin(view.groups[rows], view.groups[rows[seen]])]
         fresh = fresh[:: max(1, -(-len(fresh) // MOST))]
         return fresh[labels.table[fresh][:, : labels.known].any(1)]
+
+
+def fitted_and_renewed(
+    run: Run,
+    memory: Memory,
+    untrained: Callable[[View], LabelPredictor],
+    targets: type[LabelTargets] = LabelTargets,
+) -> tuple[LabelPredictor, Renewal | None]:
+    """The predictor of a run, and what renews it; None for a run that stays as it was fitted.
+
+    Args:
+        run: to be loaded.
+        memory: to answer from.
+        untrained: see :class:`Renewal`.
+        targets: the class of what rows say for its task.
+
+    Raises:
+        DataError: a file of the run is damaged, or lacks something.
+    """
+    fitted = load_label_predictor(run, targets)
+    if not len(fitted.memory_counts):
+        return fitted, None
+    return fitted, Renewal(fitted, memory, lambda: learned_hashes(run), untrained)
 
 
 def _enough(rows: Ints, labels: LiveLabels) -> bool:
