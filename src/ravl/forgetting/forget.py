@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ravl.cache import cache_dir
 from ravl.errors import DataError, RowNotFoundError
 from ravl.files.scratch import remove_abandoned
 from ravl.forgetting import scan
@@ -16,6 +15,7 @@ from ravl.forgetting.marks import Wanted, marks_of, of_file, said_by
 from ravl.forgetting.scan import Trace
 from ravl.json_types import JsonObject
 from ravl.kept import forget_fitted
+from ravl.kept_vectors import throw_away
 from ravl.memory import Memory
 from ravl.memory.compacting import is_cut_off
 from ravl.memory.moves import holds
@@ -122,8 +122,7 @@ def forget(memory: Memory, ids: Sequence[str], places: Sequence[str | Path] = ()
     wanted, folders = _wanted(memory, ids), _folders(memory, places)
     learned = _learned(memory, wanted, *folders)  # raises before anything is erased
     feedback = _forget_feedback(memory, wanted)
-    for file in cache_dir("questions").glob("*"):
-        file.unlink(missing_ok=True)
+    throw_away()
     forget_fitted()
     for place in (None, memory.folder):  # copies that killed commands have left
         remove_abandoned(place)

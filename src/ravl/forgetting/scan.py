@@ -17,6 +17,7 @@ from ravl.forgetting.kinds import MARKS, UNKNOWN, kind_beside, kind_in_run
 from ravl.forgetting.marks import Mark
 from ravl.json_types import JsonObject
 from ravl.kept import kept_files
+from ravl.kept_vectors import FOLDERS
 
 DEPTH = 3  # folders below that of a memory in which runs are looked for
 WEIGHTS = (".safetensors", ".onnx")  # words in them are chance
@@ -136,13 +137,14 @@ def elsewhere(beside: Path) -> Iterator[tuple[Path, str]]:
     Args:
         beside: the folder of the memory.
     """
-    for file in [*sorted(cache_dir("questions").glob("*")), *kept_files()]:
+    vectors = [file for folder in FOLDERS for file in sorted(cache_dir(folder).glob("*"))]
+    for file in [*vectors, *kept_files()]:
         yield file, "Delete the file; ravl makes it again."
     temporary = Path(tempfile.gettempdir())
     scratch = [*temporary.glob(f"{PREFIX}*"), *beside.glob(f"{PREFIX}*")]
-    for folder in sorted([*scratch, *temporary.glob("ravl-*")]):  # the last are of an older ravl
-        for file, _ in _walk(folder):  # a command that ends removes its own
-            yield file, f"Delete {folder}, unless a ravl command runs."
+    for left in sorted([*scratch, *temporary.glob("ravl-*")]):  # the last are of an older ravl
+        for file, _ in _walk(left):  # a command that ends removes its own
+            yield file, f"Delete {left}, unless a ravl command runs."
 
 
 def _root(folder: Path, top: Path) -> Path:

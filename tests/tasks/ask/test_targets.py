@@ -97,20 +97,20 @@ def test_texts_are_read_once_and_kept(tmp_path, monkeypatch):
     np.testing.assert_array_equal(kept_vectors(encoder, texts[:50]), first[:50])
     assert encoder.read == count
     np.testing.assert_allclose(first, encoder.embed_texts(texts), atol=1e-3)
-    from ravl.tasks.ask import vectors
+    from ravl import kept_vectors as kept
 
-    monkeypatch.setattr(vectors, "_known", {})  # another process
+    monkeypatch.setattr(kept, "_known", {})  # another process
     fresh = ColourEncoder(turn=7)
     np.testing.assert_array_equal(kept_vectors(fresh, texts), first)
     assert fresh.read <= 1  # the fingerprint's probe
-    monkeypatch.setattr(vectors, "_known", {})
+    monkeypatch.setattr(kept, "_known", {})
     file = next(tmp_path.glob("questions/*.npz"))
     file.write_bytes(b"broken")
     np.testing.assert_array_equal(kept_vectors(ColourEncoder(turn=7), texts), first)
     with np.load(file) as arrays:
         others = {**arrays, "vectors": -arrays["vectors"]}
     np.savez(file, **others)
-    monkeypatch.setattr(vectors, "_known", {})
+    monkeypatch.setattr(kept, "_known", {})
     np.testing.assert_array_equal(kept_vectors(ColourEncoder(turn=7), texts), first)
 
 

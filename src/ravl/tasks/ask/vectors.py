@@ -6,26 +6,15 @@ encoder computes and by the text, so that they can be thrown away at any time.
 
 from __future__ import annotations
 
-import hashlib
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ravl.cache import cache_dir
+from ravl import kept_vectors as kept
 from ravl.encoders.base import Array, Encoder
-from ravl.files.whole_file import whole_file
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.words import word_vectors
-
-FEW = 64  # texts that are read again rather than written to a file
-KEPT = 200_000  # texts in a file; then it begins anew
-_known: dict[str, dict[bytes, Array]] = {}
-_lock = threading.Lock()
 
 
 def question_vectors(memory: Memory, texts: Sequence[str]) -> Array:
@@ -50,49 +39,9 @@ def question_features(memory: Memory, texts: Sequence[str], words: int) -> Array
 
 def kept_vectors(base: Encoder, texts: Sequence[str]) -> Array:
     """Vectors of texts, (n, D), as they were kept, or made now."""
-    name = base.fingerprint.digest
-    keys = [hashlib.blake2b(t.encode("utf-8", "replace"), digest_size=16).digest() for t in texts]
-    with _lock:
-        if name not in _known:
-            _known[name] = _read(_file(name))
-        known = _known[name]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        if len(known) + len(new) > KEPT:
-            known.clear()
-            new = dict(zip(keys, texts, strict=True))
-        vectors = base.embed_texts(list(new.values()))
-        known.update(zip(new, vectors.astype(np.float16), strict=True))
-        found = [known[key] for key in keys]
-        if len(new) > FEW:
-            _write(_file(name), known)
-    if not found:
-        return np.zeros((0, base.dimension), np.float32)
-    return np.stack(found).astype(np.float32)
+    contents = [text.encode("utf-8", "replace") for text in texts]
 
+    def read(positions: list[int]) -> Array:
+        return base.embed_texts([texts[i] for i in positions])
 
-def _file(name: str) -> Path:
-    return cache_dir("questions") / f"{name}.npz"
-
-
-def _read(file: Path) -> dict[bytes, Array]:
-    try:
-        with np.load(file) as arrays:
-            keys, vectors, digest = (arrays[name] for name in ("keys", "vectors", "digest"))
-        if digest.tobytes() != _digest(keys, vectors):
-            return {}
-        return {key.tobytes(): v for key, v in zip(keys, vectors, strict=True)}
-    except Exception:  # none there yet, of an older ravl, or damaged: it is made again
-        return {}
-
-
-def _write(file: Path, known: dict[bytes, Array]) -> None:
-    keys = np.array([np.frombuffer(key, np.uint8) for key in known])
-    vectors = np.stack(list(known.values()))
-    digest = np.frombuffer(_digest(keys, vectors), np.uint8)
-    with suppress(OSError), whole_file(file) as half:  # full or read-only: they are made again
-        np.savez(half, keys=keys, vectors=vectors, digest=digest)
-
-
-def _digest(keys: NDArray[np.uint8], vectors: Array) -> bytes:
-    """Of what a file holds, so that vectors that were altered are not used."""
-    return hashlib.sha256(keys.tobytes() + vectors.tobytes()).digest()
+    return kept.kept_vectors(kept.QUESTIONS, base.fingerprint.digest, contents, read)

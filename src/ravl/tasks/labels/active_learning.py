@@ -112,9 +112,9 @@ def suggest(
                 f"{model.task}. Name such a run, or the memory."
             )
         task = labels.label_predictor.task if labels else LabelTargets(ClassifyTask.name, column)
-        datastore = replace(task, generated=False).datastore(
-            model.memory, *((labels.label_predictor.keys,) if labels else ())
-        )
+        own = labels.label_predictor if labels else None
+        keys = (own.keys,) if own is not None and not own.tuned_keys else ()
+        datastore = replace(task, generated=False).datastore(model.memory, *keys)
         labelled = np.array([bool(task.of(row)) for row in datastore.rows])
         free = _candidates(model.memory, datastore, labelled, where, seed)
         answers = answers_to_rows(labels, datastore, free) if labels else None

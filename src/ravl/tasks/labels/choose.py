@@ -220,12 +220,18 @@ def _tune(
     settings, encoder = data.settings, data.memory.encoder
     sides = {"train": data.train, "validation": data.validation, "test": data.test}
     rows = [row for side in sides.values() for row in side.examples.rows]
-    source = data.train.examples.source
+    source, judged = data.train.examples.source, len(rows)
+    places = {row.hash: i for i, row in enumerate(rows)}
+    others = [row for row in data.datastore.rows if row.hash not in places]  # evidence alone
+    places |= {row.hash: i for i, row in enumerate(others, judged)}
     counts = np.cumsum([0, *(len(side) for side in sides.values())])
     spans = [np.arange(a, b) for a, b in pairwise(counts.tolist())]
 
     def load(i: int) -> Image.Image:
-        return source.picture(rows[i], hint=encoder.picture_size)
+        side = encoder.picture_size
+        if i < judged:
+            return source.picture(rows[i], hint=side)
+        return data.memory.picture(others[i - judged], hint=side)
 
     how = VisionSettings(
         strategy=settings.tune_vision,
@@ -252,10 +258,12 @@ def _tune(
     fitted.seconds["vision"], fitted.parameters["vision"] = result.seconds, result.parameters
     if result.score <= result.before:
         return data, None
-    found = tuned_features(result.tower, load, len(rows), work / "vision-features.npy", show)
+    count, file = judged + len(others), work / "vision-features.npy"
+    found = tuned_features(result.tower, load, count, file, show)
     fitted.tower = result.tower
     tuned = {name: found[span] for name, span in zip(sides, spans, strict=True)}
-    return data.with_queries(tuned), result.head
+    evidence = found[[places[row.hash] for row in data.datastore.rows]]
+    return data.seen_by_tower(tuned, evidence), result.head
 
 
 def _choose(data: FitData, fitted: Fitted) -> str:

@@ -22,12 +22,9 @@ def train_plus_validation(data: FitData) -> Split:
         groups=np.concatenate([a.examples.groups, b.examples.groups]),
         shown=[*a.examples.shown, *b.examples.shown],
     )
-    tuned = None
-    if a.queries.tuned is not None and b.queries.tuned is not None:
-        tuned = np.vstack([a.queries.tuned, b.queries.tuned])
     return Split(
         examples,
-        Queries(examples.features, tuned),
+        Queries(examples.features),
         np.vstack([a.targets, b.targets]),
         a.neighbours.concat(b.neighbours),
         a.wide.concat(b.wide),
@@ -39,8 +36,11 @@ def choosing_split(data: FitData) -> Split:
     """The examples that choose: training and validation, each without itself.
 
     A validation split that the user named chooses alone: it is as hard as use will be, which
-    pictures of the training split may not be, such as those of one burst.
+    pictures of the training split may not be, such as those of one burst. A fine-tuned tower has
+    learned the labels of the training split: there, too, validation chooses alone.
     """
+    if data.tuned:
+        return data.validation
     if data.splits.named_validation and len(data.validation) >= NAMED:
         return data.validation
     return train_plus_validation(data)

@@ -88,6 +88,7 @@ class FitData:
         learned: the keys have seen the labels of the training split, see
             :mod:`ravl.tasks.labels.keys.data`.
         shrinkage: by which the keys were whitened; None where they are not.
+        tuned: everything is seen by a fine-tuned tower, which has learned the training labels.
         second: what looking at the neighbours of all splits again came to, if they have been.
     """
 
@@ -105,6 +106,7 @@ class FitData:
     loss: Loss
     learned: bool = False
     shrinkage: float | None = None
+    tuned: bool = False
     second: RerankedNeighbours | None = None
 
     @property
@@ -116,18 +118,29 @@ class FitData:
         """What metrics compare with, among the labels of the training split."""
         return self.task.truth(side.examples.rows, self.labels)
 
-    def with_queries(self, tuned: dict[str, Array]) -> FitData:
-        """The same, seen by a fine-tuned tower: features (n, F) of each split by its name."""
+    def seen_by_tower(self, tuned: dict[str, Array], rows: Array) -> FitData:
+        """The same, seen and searched by a fine-tuned tower.
+
+        Args:
+            tuned: features (n, F) of each split by its name.
+            rows: features of the datastore's rows, (N, F).
+        """
 
         def seen(name: str, side: Split) -> Split:
-            return replace(side, queries=replace(side.queries, tuned=tuned[name]))
+            queries = replace(side.queries, tuned=tuned[name])
+            examples = replace(side.examples, features=tuned[name])
+            return replace(side, queries=queries, examples=examples)
 
-        return replace(
+        keys = self.task.keys(rows)
+        found = replace(
             self,
+            tuned=True,
+            datastore=replace(self.datastore, features=rows),
             train=seen("train", self.train),
             test=seen("test", self.test),
             validation=seen("validation", self.validation),
         )
+        return searched_by(found, keys, rows_with_target(self.datastore, self.task))
 
 
 def prepare(

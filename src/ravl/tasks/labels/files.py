@@ -29,6 +29,7 @@ def describe(predictor: LabelPredictor) -> JsonObject:
         "labels": predictor.labels,
         "vote": predictor.vote.to_json(),
         "spread": predictor.spread,
+        "tuned_keys": predictor.tuned_keys,
         "alone": predictor.alone,
         "means": None
         if predictor.means is None
@@ -122,6 +123,7 @@ def _of(
         words=None,
         alone=float(record["alone"]),
         spread=bool(record["spread"]),
+        tuned_keys=bool(record.get("tuned_keys", False)),
         thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),
         calibration=RiskCalibrator(**calibration) if calibration else None,
         means=ClassMeans.from_json(means, task.exclusive) if means else None,

@@ -74,7 +74,7 @@ def keys_from(data: FitData, datastore: Datastore, some: Split) -> KeyProjection
     if data.shrinkage is None:
         return data.keys
     principal = KeyProjection.of(datastore.features, DIRECTIONS)
-    whitening = Whitening.of(principal, some.queries.features, some.targets)
+    whitening = Whitening.of(principal, some.queries.seen, some.targets)
     return whitening.with_shrinkage(data.shrinkage)
 
 

@@ -57,6 +57,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
         gate,
         means=means,
         means_weight=weight,
+        tuned_keys=data.tuned,
     )
     return finished(predictor, data, side, gate.smoothed_votes(votes))
 

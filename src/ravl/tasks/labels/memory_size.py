@@ -109,7 +109,7 @@ def _sized(
     matrix = replace(whole, labels=whole.labels * kept[:, None], worth=whole.worth * kept)
     votes = predictor.vote(neighbours, matrix.labels[:, :known], matrix.worth)
     if predictor.means is not None:
-        looked, exclusive = data.keys(side.queries.features), data.task.exclusive
+        looked, exclusive = data.keys(side.queries.seen), data.task.exclusive
         own = data.datastore.showing_each(side.examples.shown)
         scores, sums = matrix.scores(looked, exclusive, own)[:, :known], matrix.sums
         answers = predictor.means(scores, sums.counts[:known], sums.rows)

@@ -14,12 +14,13 @@ from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
-from ravl.retrieval.live import Followed, View
+from ravl.retrieval.live import Followed, Source, View
 from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
+from ravl.runs.tuned_features import TunedView, name_of_tower
 from ravl.tasks.labels.live import LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
 from ravl.tasks.labels.renewal import fitted_and_renewed
@@ -76,13 +77,15 @@ class LabelPipeline:
         self._followed = followed
         self.label_predictor = predictor
         self.second = None if run is None else _reranker(run, memory)
-        self._rows = predictor.task.source(memory)
-        self._labels = LabelSource.of(predictor, memory)
-        self._read = evidence_source(predictor, memory)
-        self._known: tuple[View, Testimony] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = run is not None and (run.folder / VISION).is_dir()
         self._tower: PictureTower | None = None
+        self._rows = predictor.task.source(memory)
+        if run is not None and predictor.tuned_keys:
+            self._rows = self._tuned_source(run)
+        self._labels = LabelSource.of(predictor, memory)
+        self._read = evidence_source(predictor, memory)
+        self._known: tuple[View, Testimony] | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -146,13 +149,25 @@ class LabelPipeline:
 
     def tuned(self, pictures: Sequence[Image.Image]) -> Array | None:
         """Features (n, F) of RGB pictures by the run's own tower; None where it has none."""
-        if self.run is None or not self.has_tower:
+        if not self.has_tower:
             return None
+        tower = self._opened_tower()
+        return tower.features([tower.prepare(p) for p in pictures])
+
+    def _opened_tower(self) -> PictureTower:
         if self._tower is None:
+            assert self.run is not None
             folder = self.run.folder / VISION
             self._tower = self.run.networks.tower(folder, self.memory.encoder)
-        found: Array = self._tower.features([self._tower.prepare(p) for p in pictures])
-        return found
+        return self._tower
+
+    def _tuned_source(self, run: Run) -> Source:
+        """The memory's rows as the run's tower sees them, shared by all that have this tower."""
+        live, inner = self.memory.live, self._rows.derived
+        name = name_of_tower(run.folder / VISION)
+        key = ("tuned", name, inner is not None)
+        view = live.shared(key, lambda: TunedView(self.memory, self._opened_tower, name, inner))
+        return Source(live, view)
 
     def judge(
         self, queries: Queries, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]

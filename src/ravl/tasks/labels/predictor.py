@@ -167,6 +167,8 @@ class LabelPredictor:
         calibration: for abstaining.
         means: the class means of the memory, None for the vote alone.
         means_weight: of the class means beside the vote, 0 to 1.
+        tuned_keys: pictures are compared as the run's fine-tuned tower sees them; False for the
+            memory's own tower, also where a run of an older ravl has one.
         memory_counts: how many rows of the memory had each label at the time of the fit, (C,);
             empty where what the memory says is not measured again, see
             :mod:`ravl.tasks.labels.renewal`.
@@ -188,6 +190,7 @@ class LabelPredictor:
     calibration: RiskCalibrator | None = None
     means: ClassMeans | None = None
     means_weight: float = 0.0
+    tuned_keys: bool = False
     memory_counts: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
@@ -199,6 +202,10 @@ class LabelPredictor:
         gate = Gate(task.exclusive, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, rates)
         unread = Standardizer(1.0, np.zeros(0, np.float32), np.ones(0, np.float32))  # by no model
         return cls(task, labels, keys, unread, vote, gate, gate)
+
+    def _looked(self, queries: Queries) -> Array:
+        """Features (n, F) that are compared with the memory's."""
+        return queries.seen if self.tuned_keys else queries.features
 
     @step("retrieve")
     def neighbours(
@@ -213,7 +220,7 @@ class LabelPredictor:
         See :meth:`Datastore.neighbours`.
         """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
-        keys = self.keys(queries.features)
+        keys = self.keys(self._looked(queries))
         datastore = label_matrix.datastore
         found = datastore.neighbours(keys, wanted, hidden, label_matrix.worth > 0)
         return datastore.weighed(found, keys, self.keys)
@@ -329,7 +336,7 @@ class LabelPredictor:
         """Answers of the class means, (n, C')."""
         assert self.means is not None
         sums = label_matrix.sums
-        scores = label_matrix.scores(self.keys(queries.features), self.task.exclusive, own)
+        scores = label_matrix.scores(self.keys(self._looked(queries)), self.task.exclusive, own)
         return self.means(scores, sums.counts, sums.rows)
 
     def _fair(self, votes: Array, label_matrix: LabelMatrix) -> Array:

@@ -52,7 +52,7 @@ class Unlabelled:
         keys, task = data.keys, data.task
         if data.settings.self_training == "no" or not task.exclusive or task.asks:
             return None
-        if type(keys) is not KeyProjection or data.train.queries.tuned is not None:
+        if type(keys) is not KeyProjection or data.tuned:
             return None
         silent = np.flatnonzero(~rows_with_target(data.datastore, task))
         if len(silent) < max(FEWEST, LEAST_SHARE * len(data.datastore)):
@@ -137,7 +137,7 @@ def self_trained(
     unlabelled = Unlabelled.of(data, head.decay)
     if unlabelled is None:
         return head, logits, None
-    x, y, learned = data.train.queries.features, data.train.targets, [0]
+    x, y, learned = data.train.queries.seen, data.train.targets, [0]
 
     def more(some: Ints) -> tuple[Array, Array]:
         found = unlabelled.lesson(x[some], y[some], data.loss)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,8 @@ from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.encoders.towers.vision import VisionTower
-from ravl.errors import PictureError
 from ravl.files.whole_file import whole_file
-from ravl.progress import progress_bar
-
-BLOCK = 64  # pictures of a pass
+from ravl.runs.tuned_features import look
 
 
 def tuned_features(
@@ -38,23 +34,7 @@ def tuned_features(
         kept: Array = np.load(file, allow_pickle=False)
         if len(kept) == count:
             return kept
-    parts: list[Array] = []
-
-    def prepare(i: int) -> Array | None:
-        try:
-            return tower.prepare(load(i))
-        except PictureError:
-            return None
-
-    with ThreadPoolExecutor(2, "decode") as pool, progress_bar("Looking", "pictures", show) as bar:
-        for start in range(0, count, BLOCK):
-            prepared = list(pool.map(prepare, range(start, min(start + BLOCK, count))))
-            seen = [p for p in prepared if p is not None]
-            found = iter(tower.features(seen)) if seen else iter(())
-            width = tower.encoder.feature_dimension
-            parts += [np.zeros(width, np.float32) if p is None else next(found) for p in prepared]
-            bar(len(prepared), count)
-    features = np.stack(parts).astype(np.float32)
+    features = look(tower, load, count, tower.encoder.feature_dimension, show)
     with whole_file(file) as half:
         np.save(half, features, allow_pickle=False)
     return features

@@ -80,7 +80,7 @@ def lesson_of(
     return TrainingExamples(
         datastore,
         labels,
-        side.queries.features,
+        side.queries.seen,
         side.targets,
         list(side.examples.shown),
         data.loss,
@@ -103,7 +103,7 @@ def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) 
     datastore = searching(lesson.datastore, keys)
     part = data.validation
     k = min(DEEPEST, len(datastore))
-    neighbours = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
+    neighbours = datastore.neighbours(keys(part.queries.seen), k, part.examples.shown)
     votes = Vote(k, TEMPERATURE, cap=1.0)(neighbours, lesson.labels)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
     return log_loss(smooth, part.targets, data.task.exclusive)

@@ -43,7 +43,7 @@ def whitened_data(data: FitData) -> FitData | None:
     speaking = rows_with_target(data.datastore, data.task)
     labels = data.task.table(data.datastore.rows, data.labels)
     principal = KeyProjection.of(data.datastore.features, DIRECTIONS)
-    features, targets = data.train.queries.features, data.train.targets
+    features, targets = data.train.queries.seen, data.train.targets
     whitening = Whitening.of(principal, features, targets)
     tried = [(_held_loss(data, whitening.with_shrinkage(s), labels), s) for s in SHRINKAGES]
     shrinkage = min(tried)[1]
@@ -79,7 +79,7 @@ def _scores(
 ) -> tuple[Array, KeySums]:
     """Scores (n, C) of the examples of a split, and the sums that they are made of."""
     own = datastore.showing_each(side.examples.shown)
-    sums, looked = KeySums.of(datastore.keys, labels), keys(side.queries.features)
+    sums, looked = KeySums.of(datastore.keys, labels), keys(side.queries.seen)
 
     def rows(some: Ints) -> tuple[Array, Array]:
         return datastore.keys[some], labels[some]
