@@ -63,6 +63,30 @@ def test_a_better_tower_is_kept_and_loaded_again(shop, tmp_path, monkeypatch):
     assert 0 <= found["rows"]["no_retrieval"]["accuracy"]["value"] <= 1
 
 
+def test_the_memory_is_compared_as_the_tower_sees_it(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(VisionResult, "score", 2.0)  # whatever it learned
+    fitted(shop, tmp_path / "run")
+    new = shades(tmp_path / "new", 1, first=60)[0]
+    with Model(tmp_path / "run", shop) as model:
+        predictor = model.predictor.label_predictor
+        assert predictor.tuned_keys
+        before = model.classify(new.picture)
+        shop.add([new])
+        try:
+            after = model.classify(new.picture)
+        finally:
+            shop.delete(new.id)
+        row = next(iter(shop.rows()))
+        seen = model.predictor.look([row.path])
+        view = model.predictor._rows.view()
+        (place,) = np.flatnonzero(view.ids == row.number)
+        held = view.features[np.array([place])]
+        assert np.abs(held - seen.tuned).max() < np.abs(held - seen.features).max() / 4
+    assert new.id not in {e.id for e in before.evidence}
+    (evidence,) = [e for e in after.evidence if e.id == new.id]
+    assert evidence.similarity == pytest.approx(1, abs=1e-3)
+
+
 def test_a_tower_that_is_no_better_is_left_out(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(VisionResult, "score", -1.0)
     report = fitted(shop, tmp_path / "run")
