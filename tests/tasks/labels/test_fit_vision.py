@@ -67,13 +67,14 @@ def test_the_memory_is_compared_as_the_tower_sees_it(shop, tmp_path, monkeypatch
     monkeypatch.setattr(VisionResult, "score", 2.0)  # whatever it learned
     fitted(shop, tmp_path / "run")
     new = shades(tmp_path / "new", 1, first=60)[0]
+    picture = tmp_path / "new" / new.id
     with Model(tmp_path / "run", shop) as model:
         predictor = model.predictor.label_predictor
         assert predictor.tuned_keys
-        before = model.classify(new.picture)
+        before = model.classify(picture)
         shop.add([new])
         try:
-            after = model.classify(new.picture)
+            after = model.classify(picture)
         finally:
             shop.delete(new.id)
         row = next(iter(shop.rows()))
