@@ -27,7 +27,11 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path):
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", cwd=ROOT)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("ravl/py.typed", "ravl/store/schema.sql", "ravl/pages/templates/search.html"):
+    for name in (
+        "ravl/py.typed",
+        "ravl/store/sqlite/schema.sql",
+        "ravl/pages/templates/search.html",
+    ):
         assert name in names
     assert any(n.endswith("licenses/NOTICE") for n in names)
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/"))]

@@ -89,6 +89,22 @@ class Writer(Pipeline, Protocol):
         """The text about one picture, piece by piece as it is written."""
 
 
+def list_of_texts(value: JsonValue, command: str) -> JsonValue:
+    """An answer of feedback that is several texts; one text is a list of one.
+
+    Args:
+        value: as it was sent.
+        command: of the task.
+
+    Raises:
+        ValueError: it is neither a text nor a list of texts.
+    """
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in found):
+        raise ValueError(f"an answer of {command} is a list of texts, not {value}")
+    return found
+
+
 class Task(ABC):
     """One task. Attributes describe it to people and programs; methods do its work."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ravl.json_types import JsonObject, JsonRecord, JsonValue
-from ravl.tasks.contract import Task
+from ravl.tasks.contract import Task, list_of_texts
 from ravl.tasks.options import EvaluateOptions
 
 if TYPE_CHECKING:
@@ -177,11 +177,9 @@ class TagTask(_LabelTask):
         """A list of texts.
 
         Raises:
-            ValueError: it is a truth value.
+            ValueError: it is neither a text nor a list of texts.
         """
-        if isinstance(value, bool):
-            raise ValueError(f"an answer of {self.command} is a list of texts, not {value}")
-        return value if isinstance(value, list) else [value]
+        return list_of_texts(value, self.command)
 
     def generated(self, answer: Any, least: float) -> tuple[str, float]:
         """The tags as JSON, "" for none, and the confidence."""

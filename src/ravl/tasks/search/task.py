@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ravl.errors import DataError
 from ravl.json_types import JsonObject, JsonRecord, JsonValue
-from ravl.tasks.contract import Task
+from ravl.tasks.contract import Task, list_of_texts
 from ravl.tasks.options import EvaluateOptions
 
 if TYPE_CHECKING:
@@ -75,11 +75,9 @@ class SearchTask(Task):
         """A list of ids.
 
         Raises:
-            ValueError: it is a truth value.
+            ValueError: it is neither a text nor a list of texts.
         """
-        if isinstance(value, bool):
-            raise ValueError(f"an answer of search is a list of texts, not {value}")
-        return value if isinstance(value, list) else [value]
+        return list_of_texts(value, self.command)
 
     def feedback(self, answer: Any) -> JsonRecord:
         """What feedback says of hits: their ids."""
