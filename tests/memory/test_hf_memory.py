@@ -81,7 +81,8 @@ def test_a_model_that_has_changed_is_refused(tmp_path, model, file, changes):
         shutil.rmtree(mine)
         tiny.tiny_clip(mine)  # other random weights
     with Memory.open(tmp_path / "m.ravl") as memory:
-        for query in ({"query": "red"}, {"image": tmp_path / "pictures" / "red_000.png"}):
+        picture, text = {"image": tmp_path / "pictures" / "red_000.png"}, {"query": "red"}
+        for query in (picture,) if changes else (picture, text):  # texts are read as before
             with pytest.raises(EncoderMismatchError, match=f"ravl reembed .* --encoder hf:{mine}"):
                 memory.search(**query)
         with pytest.raises(EncoderMismatchError, match="other weights, or other preprocessing"):

@@ -7,7 +7,7 @@ import pytest
 
 from ravl.errors import EncoderMismatchError
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder, database_of
+from tests.helpers import ColourEncoder, database_of, draw
 
 
 def fresh_vectors(memory: Memory, encoder: ColourEncoder) -> np.ndarray:
@@ -74,7 +74,8 @@ def test_readers_keep_the_old_space_until_the_end_and_changes_are_not_lost(memor
     assert len(memory.vectors().keys) == 15
     assert len(memory.vectors("text_vectors").keys) == 29
     with pytest.raises(EncoderMismatchError):  # its own encoder is no longer the memory's
-        other.search("a blue picture")
+        other.search(image=draw(1, "blue"))
+    assert other.search("a blue picture", k=1)[0].row.label == "blue"  # texts are read as before
     other.close()
 
 

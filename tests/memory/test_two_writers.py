@@ -422,6 +422,9 @@ TRANSACTIONS = {
     "memory/compacting.py: forget": [forget],
     "memory/compacting.py: _finish": [forget],
     "memory/exchange.py: merge": [merge],
+    # A note about a file beside the memory; each search compares it with the history.
+    "memory/graphs.py: _build": [],
+    "memory/graphs.py: remove_graphs": [],
     "memory/indexing.py: Indexer.run": [index_columns, add_examples],
     "memory/indexing.py: Indexer._following_renames": [index_renamed_pictures],
     "memory/indexing.py: Indexer._write": [index_columns, index_captions, index_changed_pictures],

@@ -123,7 +123,7 @@ def test_a_match_run_that_knows_what_is_held_out_is_refused(
         file.write_text(json.dumps({**split, "train": [*split["train"], split[part][0]]}))
         says = refused(memory, tmp_path / "b", rerank=match)
         assert "has 1 of the pictures" in says
-        assert f"as its {part} part" in says
+        assert f"as its {part} split" in says
     file.write_text(json.dumps({**split, "train": ["elsewhere.png"]}))
     assert "does not have by that name" in refused(memory, tmp_path / "c", rerank=match)
     file.unlink()
