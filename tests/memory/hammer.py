@@ -21,6 +21,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import numpy as np
 from ravl.data import QA, Example
 from ravl.data.pictures import content_hash
 from ravl.encoders.base import SIDES, Array, Side
-from ravl.errors import EncoderMismatchError, RavlError, RowNotFoundError
+from ravl.errors import EncoderMismatchError, MemoryLockedError, RavlError, RowNotFoundError
 from ravl.memory import Memory
 from ravl.memory.adding import add_rows
 from ravl.memory.editing import edit
@@ -103,7 +104,9 @@ class Hammer:
                 self.memory.reembed(ColourEncoder(turn=1), progress=False)
                 self.counts["reembed"] += 1
             elif self.process == 3 and self._step == self.count // 2:
-                self.memory.compact()
+                # Another process may read just then: the sentence says so, and nothing is lost.
+                with suppress(MemoryLockedError):
+                    self.memory.compact()
                 self.counts["compact"] += 1
             elif self._step % every == 0:
                 mine()
