@@ -54,13 +54,16 @@ def fitted(rows: int, parts: Iterable[object], fit: Callable[[], Fitted]) -> Fit
     if rows < LEAST:
         return fit()
     file = cache_dir(FITTED) / f"{_name(parts)}.npz"
-    known = _read(file)
+    known = read(file)
     if known is not None:
         with suppress(OSError):
             file.touch()
         return known
     found = fit()
-    _write(file, found)
+    write(file, found)
+    with suppress(OSError):  # another process may have deleted one
+        for old in kept_files()[:-MOST]:
+            old.unlink(missing_ok=True)
     return found
 
 
@@ -96,7 +99,8 @@ def _code() -> bytes:
     return digest.digest()
 
 
-def _read(file: Path) -> Fitted | None:
+def read(file: Path) -> Fitted | None:
+    """What :func:`write` wrote; None if it is not there, or is not what was written."""
     try:
         with file.open("rb") as opened, np.load(opened) as found:
             arrays = {name: found[name] for name in found.files}
@@ -108,15 +112,13 @@ def _read(file: Path) -> Fitted | None:
         return None
 
 
-def _write(file: Path, found: Fitted) -> None:
+def write(file: Path, found: Fitted) -> None:
+    """Write a file with a digest of what it holds; a full or read-only disk is no error."""
     record = json.dumps(found.record).encode("utf-8")
     about = {RECORD: record, DIGEST: _digest(found.arrays, record)}
     more = {name: np.frombuffer(data, np.uint8) for name, data in about.items()}
-    with suppress(OSError):  # full or read-only: it is fitted again
-        with whole_file(file) as half, half.open("wb") as opened:
-            np.savez(opened, **found.arrays, **more)  # type: ignore[arg-type]
-        for old in kept_files()[:-MOST]:
-            old.unlink(missing_ok=True)
+    with suppress(OSError), whole_file(file) as half, half.open("wb") as opened:
+        np.savez(opened, **found.arrays, **more)  # type: ignore[arg-type]
 
 
 def _digest(arrays: dict[str, Numbers], record: bytes) -> bytes:

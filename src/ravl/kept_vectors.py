@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ravl import kept
 from ravl.cache import cache_dir
 from ravl.encoders.base import Array
-from ravl.files.whole_file import whole_file
 
 QUESTIONS, PICTURES = "questions", "pictures"  # folders in the cache
 FOLDERS = (QUESTIONS, PICTURES)
@@ -70,26 +68,15 @@ def throw_away() -> None:
 
 
 def _read(file: Path) -> dict[bytes, Array]:
-    try:
-        with np.load(file) as arrays:
-            keys, vectors, digest = (arrays[name] for name in ("keys", "vectors", "digest"))
-        if digest.tobytes() != _digest(keys, vectors):
-            return {}
-        return {key.tobytes(): v for key, v in zip(keys, vectors, strict=True)}
-    except Exception:  # none there yet, of an older ravl, or damaged: it is made again
+    found = kept.read(file)
+    if found is None or found.arrays.keys() != {"keys", "vectors"}:
         return {}
+    keys, vectors = found.arrays["keys"], found.arrays["vectors"]
+    return {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)}
 
 
 def _write(file: Path, known: dict[bytes, Array]) -> None:
-    if not known:
-        return
-    keys = np.array([np.frombuffer(key, np.uint8) for key in known])
-    vectors = np.stack(list(known.values()))
-    digest = np.frombuffer(_digest(keys, vectors), np.uint8)
-    with suppress(OSError), whole_file(file) as half:  # full or read-only: they are made again
-        np.savez(half, keys=keys, vectors=vectors, digest=digest)
-
-
-def _digest(keys: NDArray[np.uint8], vectors: Array) -> bytes:
-    """Of what a file holds, so that vectors that were altered are not used."""
-    return hashlib.sha256(keys.tobytes() + vectors.tobytes()).digest()
+    if known:
+        keys = np.array([np.frombuffer(key, np.uint8) for key in known])
+        arrays = {"keys": keys, "vectors": np.stack(list(known.values()))}
+        kept.write(file, kept.Fitted(arrays, {}))

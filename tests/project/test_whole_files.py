@@ -31,7 +31,7 @@ KNOWN = {  # a list to be shortened
     "exports/networks.py: _fusion": STAGED,
     "exports/run.py: _write": STAGED,
     "exports/tokenizers.py: _copy": STAGED,
-    "kept.py: _write": STAGED,
+    "kept.py: write": STAGED,
     "memory/exchange.py: _export_jsonl": STAGED,
     "memory/graphs.py: _build": "graph_file.save writes a whole file",
     "memory/exchange.py: _export_parquet": STAGED,

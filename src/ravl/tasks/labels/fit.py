@@ -175,10 +175,8 @@ def following(data: FitData, fitted: Fitted) -> LabelPredictor:
     if decided or trained or data.second is not None or task.generated:
         return chosen
     found = row_labels.labels_of(data.memory, task).at(task.source(data.memory).view())
-    _, places = row_labels.columns_of(found, data.labels)
-    counts = np.zeros(len(data.labels), np.float32)
-    there = (places >= 0) & (places < len(counts))
-    counts[places[there]] = found.counts[there]
+    names, places = row_labels.columns_of(found, data.labels)
+    counts = found.counts_at(places, len(names))[: len(data.labels)]
     return replace(chosen, memory_counts=counts)
 
 

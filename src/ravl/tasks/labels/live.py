@@ -232,9 +232,7 @@ class LabelSource:
         known = len(names) if self._known is None else len(self._known)
         labels = _OwnLabels(found, places, len(names))
         spread = self._spread.at(view) if self._spread is not None else None
-        counts = np.zeros(len(names), np.float32)
-        there = places >= 0
-        counts[places[there]] = found.counts[there]
+        counts = found.counts_at(places, len(names))
 
         def sums() -> KeySums:
             own = self._sums.at(view).at(places, len(names))

@@ -81,9 +81,7 @@ class Renewal(Followed[LabelPredictor]):
         """Whether a good part of the memory's labels has come or gone since the fit."""
         then, found = self._fitted.memory_counts, self._rows.at(view)
         names, places = columns_of(found, self._fitted.labels)
-        now = np.zeros(len(names), np.float32)
-        there = places >= 0
-        now[places[there]] = found.counts[there]
+        now = found.counts_at(places, len(names))
         changed = np.abs(now[: len(then)] - then).sum() + now[len(then) :].sum()
         return bool(changed > CHANGED * max(float(then.sum()), 1.0))
 

@@ -80,6 +80,18 @@ class RowLabels:
         """1 for rows that say something, 0 for others, (N,)."""
         return (self.lengths[self.codes] > 0).astype(np.float32)
 
+    def counts_at(self, places: Ints, width: int) -> Array:
+        """How often each name of a label matrix is said, (C,).
+
+        Args:
+            places: the column of each name, (V,), -1 for none; see :func:`columns_of`.
+            width: C.
+        """
+        counts = np.zeros(width, np.float32)
+        there = places >= 0
+        counts[places[there]] = self.counts[there]
+        return counts
+
     def matrix(self, rows: Ints) -> csr_array:
         """What some rows say of each name, (m, V), sparse."""
         from scipy.sparse import csr_array
