@@ -18,13 +18,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.report import Lines
 from benchmarks.scale_store import new_example
 from benchmarks.scale_vectors import D, World
-from benchmarks.searching import database_of
-from ravl.encoders.base import Array, Encoder, normalise
+from benchmarks.searching import Given, database_of
+from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.memory.adding import add_rows
 from ravl.store.sqlite.schema import table_name
@@ -38,28 +37,13 @@ GOAL = 8.0  # GB
 TINY = {"ROWS": 2_000}
 
 
-class Given(Encoder):
+class Numbered(Given):
     """An encoder that costs nothing: the text "17" is the 17th query; pictures are alike."""
 
-    spec = "given"
     dimension = feature_dimension = D
-    picture_size = 8
-    batch_size = 32
 
     def __init__(self, count: int) -> None:
         self._queries = World(count).draw(64)
-
-    def prepare(self, _picture: Image.Image) -> Array:
-        return np.zeros((3, 8, 8), np.float32)
-
-    def features(self, prepared: Sequence[Array]) -> Array:
-        return np.ones((len(prepared), D), np.float32)
-
-    def patch_features(self, prepared: Sequence[Array]) -> Array:
-        return np.ones((len(prepared), 1, D), np.float32)
-
-    def project(self, features: Array) -> Array:
-        return normalise(features)
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
         numbers = [int(text) if text.isdigit() else 0 for text in texts]
@@ -91,7 +75,7 @@ def fill(file: Path, count: int) -> None:
     world = World(count)
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)
-    with Memory.create(part, Given(count)) as memory:
+    with Memory.create(part, Numbered(count)) as memory:
         connection = database_of(memory).connection
         space = current_number(connection)
         for start in range(1, count + 1, BLOCK):
@@ -161,7 +145,7 @@ OPERATIONS: dict[str, Callable[[Memory], Callable[[], object]]] = {
 
 
 def _measured(file: Path, count: int, name: str) -> None:
-    encoder = Given(count)
+    encoder = Numbered(count)
     assert encoder.fingerprint
     began = time.process_time()
     with Memory.open(file, encoder) as memory:

@@ -47,10 +47,10 @@ class Given(Encoder):
         return np.zeros((3, 8, 8), np.float32)
 
     def features(self, prepared: Sequence[Array]) -> Array:
-        return np.ones((len(prepared), D), np.float32)
+        return np.ones((len(prepared), self.feature_dimension), np.float32)
 
     def patch_features(self, prepared: Sequence[Array]) -> Array:
-        return np.ones((len(prepared), 1, D), np.float32)
+        return np.ones((len(prepared), 1, self.feature_dimension), np.float32)
 
     def project(self, features: Array) -> Array:
         return normalise(features)
